@@ -1,0 +1,117 @@
+# make               ./supervise
+# make demo          build it and watch it work
+# make check         build everything, install what the tests need, run every test
+# make check-san     the unit and fault tests under the address and undefined behaviour sanitizers;
+#                    with SUITE=all the whole suite
+# make debug, san    build/debug/supervise, build/san/supervise
+# make install       DESTDIR= PREFIX=/usr/local
+# make clean
+
+CXX ?= g++
+BUILD ?= build
+PREFIX ?= /usr/local
+DESTDIR ?=
+CXXFLAGS ?= -Os -g
+WERROR ?=
+SUITE ?= quick
+
+STANDARD := -std=c++20 -Isrc -D_GNU_SOURCE
+WARNINGS := -Wall -Wextra -Wshadow -Wconversion $(if $(WERROR),-Werror)
+HARDENING := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong
+SMALL := -ffunction-sections -fdata-sections -fno-plt
+COMPILE = $(CXX) $(STANDARD) $(WARNINGS) $(CXXFLAGS) -MMD -MP
+
+# The layers, from the bottom up: what stands further down uses what stands above it, never the other way round.
+CORE := accounts command conf environment machine outcome policy settings state status words
+SYS := entry error_text event_log faults process published_file real_system resources spawn status_dir terminate
+SUPERVISE := alarm daemon helpers options service
+
+LIBRARY := $(CORE:%=core/%.o) $(SYS:%=sys/%.o) $(SUPERVISE:%=supervise/%.o)
+PROGRAM := $(LIBRARY) supervise/main.o
+TESTS := unit fault proc
+PEERS := $(shell echo '\#include <catch2/catch_all.hpp>' | $(CXX) -E -x c++ - >/dev/null 2>&1 && echo -lCatch2Main -lCatch2)
+
+all: supervise
+
+supervise: $(BUILD)/supervise
+	install -m 755 $< $@
+$(BUILD)/supervise: $(PROGRAM:%=$(BUILD)/release/%)
+	$(CXX) $(CXXFLAGS) -static -s -Wl,--gc-sections -Wl,-z,noexecstack -Wl,-z,relro,-z,now -o $@ $^
+$(BUILD)/release/%.o: src/%.cc Makefile
+	@mkdir -p $(@D)
+	$(COMPILE) $(HARDENING) $(SMALL) -c -o $@ $<
+
+debug: $(BUILD)/debug/supervise
+$(BUILD)/debug/supervise: $(PROGRAM:%=$(BUILD)/debug/obj/%)
+	$(CXX) -g -o $@ $^
+$(BUILD)/debug/obj/%.o: src/%.cc
+	@mkdir -p $(@D)
+	$(COMPILE) -O0 -D_GLIBCXX_ASSERTIONS -c -o $@ $<
+
+SANITIZE := -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+san: $(BUILD)/san/supervise
+$(BUILD)/san/supervise: $(PROGRAM:%=$(BUILD)/san/obj/%)
+	$(CXX) -g $(SANITIZE) -o $@ $^
+$(BUILD)/san/obj/%.o: src/%.cc
+	@mkdir -p $(@D)
+	$(COMPILE) $(SANITIZE) -c -o $@ $<
+
+# A test program is its folder's sources, main, and the library of the debug or the sanitizer build.
+sources = $(filter-out tests/proc/service.cc,$(wildcard tests/$(1)/*.cc))
+objects = $(patsubst tests/%.cc,$(2)/tests/obj/%.o,$(call sources,$(1))) $(2)/tests/obj/main.o
+define test_program
+$(BUILD)/tests/$(1): $(call objects,$(1),$(BUILD)) $(LIBRARY:%=$(BUILD)/debug/obj/%)
+	$(CXX) -g -o $$@ $$^ $(PEERS)
+$(BUILD)/san/tests/$(1): $(call objects,$(1),$(BUILD)/san) $(LIBRARY:%=$(BUILD)/san/obj/%)
+	$(CXX) -g $(SANITIZE) -o $$@ $$^ $(PEERS)
+endef
+$(foreach test,$(TESTS),$(eval $(call test_program,$(test))))
+$(BUILD)/tests/service: tests/proc/service.cc
+	@mkdir -p $(@D)
+	$(COMPILE) -O1 -static -o $@ $<
+$(BUILD)/tests/obj/%.o: tests/%.cc
+	@mkdir -p $(@D)
+	$(COMPILE) -Itests -O0 -c -o $@ $<
+$(BUILD)/san/tests/obj/%.o: tests/%.cc
+	@mkdir -p $(@D)
+	$(COMPILE) -Itests $(SANITIZE) -c -o $@ $<
+
+SCRIPTS := $(wildcard tests/check/*.sh tests/compat/*.sh)
+
+packages:
+	@tests/install-packages
+# The packages bring Catch2, so what includes it is built by a make of its own that comes after.
+check: packages
+	@$(MAKE) --no-print-directory check-built
+check-built: all $(TESTS:%=$(BUILD)/tests/%) $(BUILD)/tests/service
+	@SUPERVISE=$(CURDIR)/supervise SERVICE=$(CURDIR)/$(BUILD)/tests/service TOP=$(CURDIR) \
+	    tests/run $(TESTS:%=$(BUILD)/tests/%) $(SCRIPTS)
+
+check-san: packages
+	@$(MAKE) --no-print-directory check-san-built
+check-san-built: san $(TESTS:%=$(BUILD)/san/tests/%) $(BUILD)/tests/service
+	@SUPERVISE=$(CURDIR)/$(BUILD)/san/supervise SERVICE=$(CURDIR)/$(BUILD)/tests/service TOP=$(CURDIR) SANITIZED=1 \
+	    tests/run $(BUILD)/san/tests/unit $(BUILD)/san/tests/fault $(if $(filter all,$(SUITE)),$(BUILD)/san/tests/proc)
+
+demo: all
+	@SUPERVISE=$(CURDIR)/supervise contrib/demo
+
+MAN8 := man/supervise.8
+MAN5 := man/supervise.conf.5 man/supervise-status.5
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man8 \
+	    $(DESTDIR)$(PREFIX)/share/doc/supervise $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
+	    $(DESTDIR)$(PREFIX)/share/zsh/site-functions
+	install -m 755 supervise $(DESTDIR)$(PREFIX)/bin/supervise
+	install -m 644 $(MAN8) $(DESTDIR)$(PREFIX)/share/man/man8/
+	install -m 644 $(MAN5) $(DESTDIR)$(PREFIX)/share/man/man5/
+	install -m 644 README.md LICENSE supervise.conf.example $(DESTDIR)$(PREFIX)/share/doc/supervise/
+	install -m 644 contrib/completion/supervise.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/supervise
+	install -m 644 contrib/completion/_supervise $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_supervise
+
+clean:
+	rm -rf $(BUILD) supervise
+
+.PHONY: all debug san check check-built check-san check-san-built packages demo install clean
+.SECONDARY:
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,0 +1,146 @@
+#include "core/conf.h"
+
+#include <algorithm>
+
+#include "core/strings.h"
+
+namespace core {
+namespace {
+
+using Severity = Diagnostic::Severity;
+using std::string;
+using std::string_view;
+
+constexpr string_view kGlobal = "global";
+constexpr string_view kByteOrderMark = "\xEF\xBB\xBF";
+
+string quote(string_view text) { return "\"" + string(text) + "\""; }
+
+class Parser {
+ public:
+  Conf run(string_view text) {
+    if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
+    while (!text.empty()) {
+      ++line_;
+      take(take_line(text));
+    }
+    return std::move(conf_);
+  }
+
+ private:
+  void take(string_view raw) {
+    if (raw.ends_with('\r')) raw.remove_suffix(1);
+    const string cleaned = bounded(raw);
+    const string_view line = cleaned;
+    const auto body = trim(line);
+    if (body.empty() || body.front() == '#' || body.front() == ';') return;
+    if (is_blank(line.front())) return warn("an indented line is not an item and is ignored; items start in the first column");
+    if (line.front() == '[') return header(line);
+    item(line);
+  }
+
+  string bounded(string_view raw) {
+    if (raw.size() > kMaxLine) warn("the line is longer than 2048 bytes and is cut there");
+    string line(raw.substr(0, kMaxLine));
+    if (std::erase(line, '\0') != 0) warn("NUL bytes are ignored");
+    return line;
+  }
+
+  void header(string_view line) {
+    section_ = kNoSection;
+    skipping_ = true;
+    const auto end = line.find(']');
+    if (end == string_view::npos) return error("the section header has no ]");
+    const auto name = line.substr(1, end - 1);
+    if (const auto rest = without_comment(line.substr(end + 1)); !rest.empty())
+      return error("nothing but a comment may follow the ] of a section header");
+    if (name.empty()) return error("the section has no name; [NAME] is expected");
+    if (is_blank(name.front()) || is_blank(name.back()))
+      return error("no blanks between the brackets and the name; [" + string(trim(name)) + "] would be right");
+    if (name.find(':') != string_view::npos)
+      return warn("unknown kind of section [" + string(name) + "], ignored; [global] or [SERVICE] would be right");
+    open(name);
+  }
+
+  void open(string_view name) {
+    skipping_ = false;
+    const auto known = std::find_if(conf_.sections.begin(), conf_.sections.end(), [&](const auto& s) { return s.name == name; });
+    if (known != conf_.sections.end())
+      warn("section [" + string(name) + "] again, first in line " + std::to_string(known->line) + "; the two count as one");
+    section_ = static_cast<std::size_t>(known - conf_.sections.begin());
+    if (known == conf_.sections.end()) conf_.sections.push_back({string(name), line_, {}});
+  }
+
+  void item(string_view line) {
+    const auto delimiter = line.find_first_of(":=");
+    if (delimiter == string_view::npos) return error(quote(trim(line)) + " is not an item; `key : value` is expected");
+    const auto key = trim(line.substr(0, delimiter));
+    if (key.empty()) return error("the item has no key; `key : value` is expected");
+    if (section_ == kNoSection) {
+      if (!skipping_) error("item " + quote(key) + " stands before any section; [global] or [SERVICE] is expected first");
+      return;
+    }
+    auto& items = conf_.sections[section_].items;
+    const auto twin = std::find_if(items.begin(), items.end(), [&](const auto& i) { return i.key == key; });
+    if (twin != items.end()) {
+      warn("duplicate key " + quote(key) + ", first in line " + std::to_string(twin->line) + "; this one counts");
+      items.erase(twin);
+    }
+    items.push_back({string(key), string(without_comment(line.substr(delimiter + 1))), line_});
+  }
+
+  // The value up to a `;` that follows a blank.
+  static string_view without_comment(string_view value) {
+    for (std::size_t i = 1; i < value.size(); ++i)
+      if (value[i] == ';' && is_blank(value[i - 1])) return trim(value.substr(0, i));
+    return trim(value);
+  }
+
+  void warn(string what) { conf_.diagnostics.push_back({line_, Severity::kWarning, std::move(what)}); }
+  void error(string what) { conf_.diagnostics.push_back({line_, Severity::kError, std::move(what)}); }
+
+  static constexpr std::size_t kNoSection = static_cast<std::size_t>(-1);
+  Conf conf_;
+  std::size_t section_ = kNoSection;
+  bool skipping_ = false;    // below a header that opened no section
+  int line_ = 0;
+};
+
+void apply(const Conf::Section& section, Resolved& out) {
+  for (const auto& item : section.items) {
+    const auto* key = find_key(item.key);
+    if (!key) {
+      out.diagnostics.push_back({item.line, Severity::kWarning, "unknown key " + quote(item.key) + ", ignored; see supervise.conf(5)"});
+      continue;
+    }
+    if (key->adds && item.value.empty()) continue;
+    if (const auto right = key->set(out.settings, item.value); !right.empty())
+      out.diagnostics.push_back({item.line, Severity::kError, item.key + ": " + quote(item.value) + " is not " + right});
+  }
+}
+
+}  // namespace
+
+string to_text(const Diagnostic& diagnostic, string_view file) {
+  return string(file) + ":" + std::to_string(diagnostic.line) +
+         (diagnostic.severity == Severity::kError ? ": error: " : ": warning: ") + diagnostic.what;
+}
+
+bool has_errors(const std::vector<Diagnostic>& diagnostics) {
+  return std::any_of(diagnostics.begin(), diagnostics.end(), [](const auto& d) { return d.severity == Severity::kError; });
+}
+
+Conf parse_conf(string_view text) { return Parser().run(text); }
+
+Resolved resolve(const Conf& conf, string_view service) {
+  Resolved out;
+  for (const auto& section : conf.sections) {
+    if (section.name == kGlobal) apply(section, out);
+    if (section.name != service) continue;
+    if (service != kGlobal) apply(section, out);
+    break;
+  }
+  return out;
+}
+
+}  // namespace core

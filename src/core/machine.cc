@@ -1,0 +1,323 @@
+#include "core/machine.h"
+
+#include <algorithm>
+#include <limits>
+
+namespace core {
+namespace {
+
+// A start that failed through a fault of ours is tried again after this.
+constexpr Nanos kDeferral = std::chrono::milliseconds(500);
+
+}  // namespace
+
+std::string_view to_text(State state) {
+  switch (state) {
+    case State::kStopped: return "STOPPED";
+    case State::kStarting: return "STARTING";
+    case State::kRunning: return "RUNNING";
+    case State::kBackoff: return "BACKOFF";
+    case State::kStopping: return "STOPPING";
+    case State::kExited: return "EXITED";
+    case State::kFatal: return "FATAL";
+  }
+  return "";
+}
+
+std::string_view to_text(Reason reason) {
+  switch (reason) {
+    case Reason::kNone: return "";
+    case Reason::kStartFailed: return "cannot be started";
+    case Reason::kStartDeferred: return "cannot be started now";
+    case Reason::kExitedTooQuickly: return "exited too quickly";
+    case Reason::kExpectedExit: return "exited as expected";
+    case Reason::kNoRestart: return "exited, and autorestart is false";
+    case Reason::kOnce: return "ran once";
+    case Reason::kPacing: return "one start a second";
+    case Reason::kHook: return "waiting for the restart script";
+    case Reason::kTooManyExits: return "max_tries reached";
+    case Reason::kTooManyCoreDumps: return "max_tries_if_coredumped reached";
+    case Reason::kTooManyRestarts: return "max_restarts reached";
+  }
+  return "";
+}
+
+Machine::Machine(const Policy& policy, Now now, std::uint32_t seed)
+    : policy_(policy), stamp_(now.wall), since_(now.wall), random_(seed | 1), now_(now) {}
+
+Actions Machine::step(const Event& event, Now now) {
+  now_ = now;
+  actions_.clear();
+  std::visit([this](const auto& e) { on(e); }, event);
+  return actions_;
+}
+
+Instant Machine::deadline() const {
+  switch (state_) {
+    case State::kStarting: return running_due();
+    case State::kStopping: return kill_due_;
+    case State::kBackoff: return hook_running_ ? kNever : next_start_;
+    case State::kFatal: return next_start_;
+    case State::kStopped:
+    case State::kRunning:
+    case State::kExited: break;
+  }
+  return kNever;
+}
+
+Facts Machine::facts() const {
+  Facts facts;
+  facts.state = state_;
+  facts.want = want_;
+  facts.pid = pid_;
+  facts.paused = paused_;
+  facts.alarms_on = alarms_on_;
+  facts.stamp = stamp_;
+  facts.since = since_;
+  facts.started = started_wall_;
+  facts.exit = exit_;
+  facts.starts = starts_;
+  facts.exits = exits_;
+  facts.tries = window_.tries();
+  facts.coredumps = window_.coredumps();
+  if ((state_ == State::kBackoff || state_ == State::kFatal) && next_start_ != kNever) facts.next_start = next_start_;
+  facts.reason = state_ == State::kBackoff && hook_running_ ? Reason::kHook : reason_;
+  facts.failure = failure_;
+  return facts;
+}
+
+void Machine::on(const event::Commanded& event) {
+  promote();
+  switch (event.verb) {
+    case Verb::kUp:
+      return want_up(Want::kUp);
+    case Verb::kOnce:
+      return want_up(Want::kOnce);
+    case Verb::kDown:
+      want_ = Want::kDown;
+      return stop();
+    case Verb::kExit:
+      exiting_ = true;
+      if (pid_ == 0) act(Action::Kind::kExit);
+      return;
+    case Verb::kSignal:
+      return send(event.signal, false);
+    case Verb::kPause:
+    case Verb::kContinue:
+      paused_ = event.verb == Verb::kPause && pid_ != 0;
+      return send(event.signal, false);
+    case Verb::kAlarmsOff:
+    case Verb::kAlarmsOn:
+      alarms_on_ = event.verb == Verb::kAlarmsOn;
+      return;
+    case Verb::kReload:
+      return act(Action::Kind::kReload);
+  }
+}
+
+void Machine::want_up(Want want) {
+  want_ = want;
+  if (want == Want::kUp) forget_failures();
+  if (exiting_) return;
+  switch (state_) {
+    case State::kStopped:
+    case State::kExited:
+    case State::kFatal:
+    case State::kBackoff:
+      return schedule(Nanos::zero(), Reason::kPacing);
+    case State::kStarting:
+    case State::kRunning:
+    case State::kStopping:
+      return;
+  }
+}
+
+void Machine::forget_failures() {
+  failures_ = 0;
+  restarts_ = 0;
+  window_.reset();
+}
+
+void Machine::stop() {
+  switch (state_) {
+    case State::kStarting:
+    case State::kRunning:
+      send(policy_.stopsignal, policy_.stopasgroup);
+      send(SIGCONT, policy_.stopasgroup);
+      paused_ = false;
+      kill_due_ = policy_.stopwaitsecs == Nanos::zero() ? kNever : after(now_.mono, policy_.stopwaitsecs);
+      return enter(State::kStopping);
+    case State::kBackoff:
+    case State::kExited:
+    case State::kFatal:
+      return enter(State::kStopped);
+    case State::kStopped:
+    case State::kStopping:
+      return;
+  }
+}
+
+void Machine::on(const event::Started& event) {
+  pid_ = event.pid;
+  ++starts_;
+  ever_started_ = true;
+  started_ = now_.mono;
+  started_wall_ = stamp_ = now_.wall;
+  enter(State::kStarting);
+  promote();
+}
+
+void Machine::on(const event::StartFailed& event) {
+  if (state_ != State::kStarting && state_ != State::kRunning && state_ != State::kBackoff) return;
+  if (state_ == State::kBackoff) {
+    ever_started_ = true;
+    started_ = now_.mono;
+    ++starts_;
+  }
+  pid_ = 0;
+  stamp_ = now_.wall;
+  failure_ = event.failure;
+  state_ = State::kStarting;
+  ended(Outcome{}, Reason::kStartFailed);
+}
+
+void Machine::on(const event::StartDeferred& event) {
+  pid_ = 0;
+  failure_ = event.failure;
+  next_start_ = after(now_.mono, kDeferral);
+  enter(State::kBackoff, Reason::kStartDeferred);
+}
+
+void Machine::on(const event::Exited& event) {
+  if (pid_ == 0) return;
+  promote();
+  pid_ = 0;
+  paused_ = false;
+  ++exits_;
+  exit_ = event.outcome;
+  stamp_ = now_.wall;
+  run_hook();
+  ended(event.outcome, Reason::kExitedTooQuickly);
+}
+
+void Machine::run_hook() {
+  const bool pause_was_long = last_exit_ && hook_reset_ != Nanos::zero() && now_.mono - *last_exit_ >= hook_reset_;
+  if (pause_was_long) hook_runs_ = 0;
+  last_exit_ = now_.mono;
+  if (hook_runs_ < std::numeric_limits<int>::max()) ++hook_runs_;
+  if (!hook_wanted_) return;
+  hook_running_ = true;
+  act(Action::Kind::kHook, hook_runs_);
+}
+
+void Machine::ended(const Outcome& outcome, Reason young_reason) {
+  const bool asked = state_ == State::kStopping;
+  kill_due_ = kNever;
+  const auto verdict = asked ? Window::Verdict::kCounted : window_.count(policy_, now_.mono, outcome.core);
+  const bool too_many = verdict == Window::Verdict::kTooManyExits || verdict == Window::Verdict::kTooManyCoreDumps;
+  if (too_many && want_ == Want::kUp && !exiting_) {
+    enter(State::kFatal, verdict == Window::Verdict::kTooManyExits ? Reason::kTooManyExits : Reason::kTooManyCoreDumps);
+    next_start_ = kNever;
+    act(Action::Kind::kGiveUp);
+    return act(Action::Kind::kExit);
+  }
+  if (exiting_) {
+    enter(State::kStopped);
+    act(Action::Kind::kExit);
+  } else if (want_ == Want::kDown) {
+    enter(State::kStopped);
+  } else if (asked) {
+    schedule(Nanos::zero(), Reason::kPacing);
+  } else if (want_ == Want::kOnce) {
+    enter(State::kExited, young_reason == Reason::kStartFailed ? young_reason : Reason::kOnce);
+  } else {
+    restart(outcome, young_reason);
+  }
+  if (verdict == Window::Verdict::kOpened && state_ != State::kFatal) act(Action::Kind::kAlarm);
+}
+
+void Machine::restart(const Outcome& outcome, Reason young_reason) {
+  const bool young = state_ == State::kStarting;
+  const bool must_retry = young && policy_.startretries != kUnlimited;
+  if (!must_retry && !restart_wanted(policy_, outcome)) {
+    const bool refused = policy_.autorestart == Autorestart::kFalse;
+    return enter(State::kExited, young_reason == Reason::kStartFailed ? young_reason
+                                 : refused                            ? Reason::kNoRestart
+                                                                      : Reason::kExpectedExit);
+  }
+  failures_ = young ? failures_ + 1 : 0;
+  if (young && policy_.startretries != kUnlimited && failures_ > static_cast<unsigned>(policy_.startretries))
+    return fail(young_reason);
+  if (policy_.max_restarts != kUnlimited && restarts_ >= policy_.max_restarts) return fail(Reason::kTooManyRestarts);
+  ++restarts_;
+  schedule(young ? backoff_delay(policy_, failures_, draw()) : Nanos::zero(), young ? young_reason : Reason::kPacing);
+}
+
+void Machine::fail(Reason reason) {
+  enter(State::kFatal, reason);
+  next_start_ = policy_.fatal_retry == Nanos::zero() ? kNever : after(now_.mono, policy_.fatal_retry);
+  act(Action::Kind::kGiveUp);
+}
+
+void Machine::schedule(Nanos delay, Reason reason) {
+  next_start_ = after(now_.mono, delay);
+  if (ever_started_) next_start_ = std::max(next_start_, after(started_, kStartPacing));
+  enter(State::kBackoff, reason);
+}
+
+void Machine::on(const event::HookEnded&) { hook_running_ = false; }
+
+void Machine::on(const event::Due&) {
+  promote();
+  if (now_.mono < deadline()) return;
+  switch (state_) {
+    case State::kStopping:
+      kill_due_ = kNever;
+      return send(SIGKILL, policy_.killasgroup || policy_.stopasgroup);
+    case State::kFatal:
+      forget_failures();
+      return schedule(Nanos::zero(), reason_);
+    case State::kBackoff:
+      return act(Action::Kind::kStart);
+    case State::kStopped:
+    case State::kStarting:
+    case State::kRunning:
+    case State::kExited:
+      return;
+  }
+}
+
+void Machine::on(const event::Reconfigured& event) {
+  policy_ = event.policy;
+  hook_wanted_ = event.hook;
+  hook_reset_ = event.hook_reset;
+}
+
+// A service that was up for startsecs counts as started even if nobody looked at that moment.
+void Machine::promote() {
+  if (state_ != State::kStarting || now_.mono < running_due()) return;
+  failures_ = 0;
+  restarts_ = 0;
+  enter(State::kRunning);
+}
+
+void Machine::enter(State state, Reason reason) {
+  if (state != state_) since_ = now_.wall;
+  if (state != State::kBackoff && state != State::kFatal) next_start_ = kNever;
+  state_ = state;
+  reason_ = reason;
+}
+
+void Machine::send(int signal, bool to_group) {
+  if (pid_ != 0) act(to_group ? Action::Kind::kSignalGroup : Action::Kind::kSignal, signal);
+}
+
+// xorshift32 (Marsaglia 2003): spreading a fleet needs no better.
+double Machine::draw() {
+  random_ ^= random_ << 13;
+  random_ ^= random_ >> 17;
+  random_ ^= random_ << 5;
+  return static_cast<double>(random_) / 4294967296.0;
+}
+
+}  // namespace core

@@ -1,0 +1,67 @@
+// The rules of restarting, as numbers: what the machine is told, and the two calculations in it that stand alone.
+#pragma once
+
+#include <bitset>
+#include <csignal>
+
+#include "core/outcome.h"
+#include "core/time.h"
+
+namespace core {
+
+enum class Autorestart { kFalse, kTrue, kUnexpected };
+enum class Backoff { kNone, kLinear, kExponential };
+using ExitCodes = std::bitset<256>;
+
+inline constexpr int kUnlimited = -1;
+
+struct Policy {
+  Autorestart autorestart = Autorestart::kTrue;
+  ExitCodes exitcodes = 1;                  // bit N: exit code N is expected
+  Nanos startsecs = seconds(1);             // up this long = started
+  int startretries = kUnlimited;            // consecutive failed starts, after the first, before FATAL
+  Backoff backoff = Backoff::kNone;
+  Nanos backoff_factor = seconds(1);
+  Nanos backoff_max = seconds(60);
+  double backoff_jitter = 0;                // fraction of the delay, 0 to 1
+  int max_restarts = kUnlimited;            // consecutive restarts before giving up
+  Nanos fatal_retry{0};                     // 0 = never
+  int stopsignal = SIGTERM;
+  Nanos stopwaitsecs = seconds(10);         // 0 = never KILL
+  bool stopasgroup = false;
+  bool killasgroup = false;
+  Nanos alarm_interval{0};                  // 0 = no alarms, no give-up limits
+  unsigned max_tries = 0;                   // exits in the window beyond which to give up; 0 = no limit
+  unsigned max_tries_if_coredumped = 0;     // core dumps in the window at which to give up; 0 = no limit
+};
+
+// Two starts are never closer than this, whatever the cause.
+inline constexpr Nanos kStartPacing = seconds(1);
+
+// The delay after the `failures`th (1, 2, ...) consecutive failed start, at most backoff_max. `random` (0 to 1) draws the
+// jitter, which shortens the delay, so that a fleet at backoff_max is spread as well.
+[[nodiscard]] Nanos backoff_delay(const Policy& policy, unsigned failures, double random);
+
+// Whether a service that ended like this is to be started again.
+[[nodiscard]] bool restart_wanted(const Policy& policy, const Outcome& outcome);
+
+// The exits within alarm_interval of the first one. The window opens at an exit and then starts anew.
+class Window {
+ public:
+  enum class Verdict { kCounted, kOpened, kTooManyExits, kTooManyCoreDumps };
+
+  // Counts one exit. kOpened: the first of a window, the one that raises the alarm. Always kCounted without an interval.
+  Verdict count(const Policy& policy, Instant now, bool core);
+  void reset() { *this = Window(); }
+
+  [[nodiscard]] unsigned tries() const { return tries_; }
+  [[nodiscard]] unsigned coredumps() const { return coredumps_; }
+
+ private:
+  bool open_ = false;
+  Instant opened_{};
+  unsigned tries_ = 0;
+  unsigned coredumps_ = 0;
+};
+
+}  // namespace core

@@ -1,0 +1,46 @@
+// The text codec of DIR/state: `key=value` lines. Documented in supervise-status(5).
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+#include "core/machine.h"
+#include "core/text.h"
+
+namespace core {
+
+// No state file is longer, so that it always fits into the block that its spare already owns, even on a full disk.
+inline constexpr std::size_t kStateMax = 1024;
+using StateText = Text<kStateMax>;
+
+// A process as the kernel tells it from every other one that had or will have its pid.
+struct ProcessId {
+  std::int32_t pid = 0;
+  std::uint64_t start = 0;    // clock ticks between boot and its start; 0 if unknown
+  friend bool operator==(const ProcessId&, const ProcessId&) = default;
+};
+
+struct StateRecord {
+  std::string_view name;         // of the service
+  Facts facts;
+  ProcessId supervise;
+  ProcessId service;
+  std::string_view boot_id;
+  std::string_view reason;       // in words; empty where there is none
+  Now now;                       // turns next_start into wall time
+};
+
+[[nodiscard]] StateText encode_state(const StateRecord& record);
+
+// The value of `key` in a state text; nothing where it is missing. A value may be empty.
+[[nodiscard]] std::optional<std::string_view> state_value(std::string_view text, std::string_view key);
+
+// The processes that a state text names; zeros where it says nothing usable.
+struct RecordedProcesses {
+  ProcessId supervise;
+  ProcessId service;
+  std::string_view boot_id;
+};
+[[nodiscard]] RecordedProcesses recorded_processes(std::string_view text);
+
+}  // namespace core

@@ -1,0 +1,172 @@
+#include "supervise/alarm.h"
+
+#include <cerrno>
+
+#include "sys/faults.h"
+
+namespace supervise {
+namespace {
+
+constexpr core::Nanos kLimit = core::seconds(60);
+constexpr core::Nanos kRetry = core::seconds(1);
+constexpr const char* kSendmail = "/usr/sbin/sendmail";
+constexpr const char* kGsmsend = "gsmsend-script";
+
+std::string_view to_text(AlarmFacts::Event event) {
+  switch (event) {
+    case AlarmFacts::Event::kExit: return "exit";
+    case AlarmFacts::Event::kCoreDump: return "coredump";
+    case AlarmFacts::Event::kGiveUp: break;
+  }
+  return "give_up";
+}
+
+// The output of a service as lines that neither end a mail nor reach a terminal raw.
+void append_lines(core::Text<4000>& out, std::string_view text) {
+  while (!text.empty()) {
+    const auto end = text.find('\n');
+    out << "  ";
+    out.printable(text.substr(0, end)) << '\n';
+    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+  }
+}
+
+}  // namespace
+
+Alarm::Alarm(sys::System& system, Helpers& helpers, std::string service, std::string directory, std::string host,
+             const char* const* environment, int null)
+    : system_(system),
+      helpers_(helpers),
+      service_(std::move(service)),
+      directory_(std::move(directory)),
+      host_(std::move(host)),
+      environment_(environment),
+      null_(null) {}
+
+void Alarm::configure(const core::Settings& settings) {
+  todo_ = 0;
+  retry_ = core::kNever;
+  mail_ = settings.alarm_mail;
+  gsm_ = settings.alarm_gsm;
+  command_ = settings.alarm_command;
+  recipients_.clear();
+  for (const auto& address : mail_) recipients_ += (recipients_.empty() ? "" : ", ") + address;
+  mail_arguments_.assign({"mail", "-s", nullptr});
+  for (const auto& address : mail_) mail_arguments_.push_back(address.c_str());
+  mail_arguments_.push_back(nullptr);
+  command_arguments_.clear();
+  for (const auto& word : command_) command_arguments_.push_back(word.c_str());
+  command_arguments_.push_back(nullptr);
+  command_environment_.clear();
+  for (auto variable = environment_; *variable; ++variable) command_environment_.push_back(*variable);
+  command_environment_.resize(command_environment_.size() + kVariables + 1, nullptr);
+}
+
+void Alarm::raise(const AlarmFacts& facts) {
+  message_.emplace();
+  compose_mail(facts);
+  compose_variables(facts);
+  todo_ = (mail_.empty() ? 0U : 1U << kMail) | (command_.empty() ? 0U : 1U << kCommand);
+  for (std::size_t i = 0; i < gsm_.size(); ++i) todo_ |= 1U << (kFirstGsm + i);
+  retry_ = todo_ != 0 ? facts.now.mono : core::kNever;
+}
+
+void Alarm::compose_mail(const AlarmFacts& facts) {
+  auto& [unused, subject, letter, body] = *message_;
+  subject << sys::local_time(facts.now.wall).view() << " [Alarm: ";
+  subject.printable(host_) << "] Service ";
+  subject.printable(service_) << (facts.facts.exit && facts.facts.exit->core && facts.facts.reason != core::Reason::kStartFailed
+                                       ? " exited with coredump!"
+                                       : " exited!");
+  if (facts.event == AlarmFacts::Event::kGiveUp) subject << " Giving up";
+
+  letter << "To: ";
+  letter.printable(recipients_) << "\nSubject: " << subject.view() << "\nAuto-Submitted: auto-generated\n"
+          << "MIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\n\n";
+  body = letter.view().size();
+  letter << subject.view() << "\n\n";
+  letter.printable(facts.detail) << '\n';
+  if (!facts.reason.empty()) letter.printable(facts.reason) << '\n';
+  letter << "exits: " << facts.facts.exits << " in all, " << facts.facts.tries << " in this window, " << facts.facts.coredumps
+          << " of them with a core dump\nstatus directory: ";
+  letter.printable(directory_) << '\n';
+  if (facts.last_errors.empty()) return;
+  letter << "\nlast lines of __stderr:\n\n";
+  append_lines(letter, facts.last_errors);
+}
+
+void Alarm::compose_variables(const AlarmFacts& facts) {
+  auto& [variables, subject, letter, body] = *message_;
+  variables[0] << "SUPERVISE_SERVICE=" << service_;
+  variables[1] << "SUPERVISE_EVENT=" << to_text(facts.event);
+  variables[2] << "SUPERVISE_EXIT=";
+  if (facts.facts.exit) variables[2] << core::to_text(*facts.facts.exit).view();
+  variables[3] << "SUPERVISE_REASON=" << facts.reason;
+  variables[4] << "SUPERVISE_HOST=" << host_;
+  variables[5] << "SUPERVISE_DIR=" << directory_;
+  variables[6] << "SUPERVISE_EXITS=" << facts.facts.exits;
+  variables[7] << "SUPERVISE_TRIES=" << facts.facts.tries;
+  variables[8] << "SUPERVISE_SUBJECT=" << subject.view();
+  const auto first = command_environment_.size() - kVariables - 1;
+  for (std::size_t i = 0; i < kVariables; ++i) command_environment_[first + i] = variables[i].c_str();
+}
+
+std::optional<Alarm::Problem> Alarm::send(core::Now now) {
+  retry_ = core::kNever;
+  for (std::size_t channel = 0; todo_ >> channel != 0; ++channel) {
+    if ((todo_ >> channel & 1U) == 0) continue;
+    const auto failure = send_one(channel, now);
+    if (failure && sys::is_shortage(*failure)) {
+      retry_ = core::after(now.mono, kRetry);
+      return std::nullopt;
+    }
+    todo_ &= ~(1U << channel);
+    if (!failure) continue;
+    if (todo_ != 0) retry_ = now.mono;
+    Problem problem{{}, *failure};
+    problem.program << program(channel);
+    return problem;
+  }
+  return std::nullopt;
+}
+
+std::string_view Alarm::program(std::size_t channel) const {
+  if (channel == kMail) return "sendmail or mail";
+  return channel == kCommand ? std::string_view(command_.front()) : kGsmsend;
+}
+
+std::optional<core::StartFailure> Alarm::send_one(std::size_t channel, core::Now now) {
+  if (channel == kMail) return send_mail(now);
+  if (channel == kCommand) return run(command_arguments_.data(), command_environment_.data(), message_->letter.view().substr(message_->body), now);
+  return send_gsm(gsm_[channel - kFirstGsm], now);
+}
+
+std::optional<core::StartFailure> Alarm::send_mail(core::Now now) {
+  if (system_.stat_at(sys::kWorkingDirectory, kSendmail)) {
+    const std::array arguments = {kSendmail, "-i", "-t", static_cast<const char*>(nullptr)};
+    return run(arguments.data(), environment_, message_->letter.view(), now);
+  }
+  mail_arguments_[2] = message_->subject.c_str();
+  return run(mail_arguments_.data(), environment_, message_->letter.view().substr(message_->body), now);
+}
+
+std::optional<core::StartFailure> Alarm::send_gsm(const std::string& number, core::Now now) {
+  core::Text<300> message;
+  message << number << '@' << message_->subject.view();
+  const std::array arguments = {kGsmsend, message.c_str(), static_cast<const char*>(nullptr)};
+  return run(arguments.data(), environment_, {}, now);
+}
+
+std::optional<core::StartFailure> Alarm::run(const char* const* arguments, const char* const* environment, std::string_view input,
+                                             core::Now now) {
+  const auto pipe = sys::owned(system_, system_.pipe_with(input));
+  if (!pipe) return core::StartFailure{core::Stage::kFork, pipe.error().number};
+  sys::Spawn spawn{};
+  spawn.arguments = arguments;
+  spawn.environment = environment;
+  spawn.input = pipe->get();
+  spawn.output = spawn.errors = null_;
+  return helpers_.start(HelperKind::kAlarm, arguments[0], spawn, kLimit, now);
+}
+
+}  // namespace supervise

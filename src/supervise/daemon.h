@@ -1,0 +1,111 @@
+// Executes what the machine decides, for one service: the loop turn, and everything that turns an event of the system into an
+// event of the machine and an action of the machine into calls of the system. After start() nothing here ends the process
+// but turn() returning false, and nothing waits but System::wait.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "core/rate_limit.h"
+#include "supervise/alarm.h"
+#include "supervise/helpers.h"
+#include "supervise/options.h"
+#include "supervise/service.h"
+#include "sys/error_text.h"
+#include "sys/status_dir.h"
+
+namespace supervise {
+
+// What never changes while a supervise lives.
+struct Identity {
+  std::string name;                        // of the service
+  std::string directory;                   // absolute
+  std::string host;
+  std::string conf;                        // absolute, empty: none
+  bool conf_required = false;
+  std::vector<std::string> command;        // of the command line; empty: the configuration's
+  std::string hook;                        // -r; empty: none
+  core::Nanos hook_reset{0};               // -t
+  const char* const* environment = nullptr;
+  unsigned umask = 022;
+  std::string boot_id;
+  bool foreground = false;
+};
+
+// Loads and prepares the service's configuration. Problems are added to `problems`; nothing is returned on errors.
+[[nodiscard]] std::optional<Service> load_service(sys::System& system, const Identity& identity, Lines& problems);
+
+class Daemon {
+ public:
+  Daemon(sys::System& system, Identity identity, Service service);
+
+  // Takes the directory, publishes, and tries the first start. `error` is set if supervise can't go on, with its exit
+  // status; `first_start` if only the service could not be started.
+  struct Started {
+    int status = 0;
+    std::string error;
+    std::string first_start;
+  };
+  [[nodiscard]] Started start(const Lines& problems);
+
+  // Waits for something to happen and deals with it. False when supervise is to end, with status 0.
+  [[nodiscard]] bool turn();
+
+ private:
+  // A fault of ours: reported when it begins and when it has ended, not every time it is met.
+  struct Trouble {
+    bool active = false;
+  };
+
+  [[nodiscard]] std::string refuse_second();
+  void reap();
+  void read_signals();
+  void read_control();
+  void command(char byte);
+  void expire();
+  void settle();
+  void step(const core::Event& event);
+  void execute(const core::Action& action);
+  void start_service();
+  void started(std::int32_t pid);
+  void service_exited(const core::Outcome& outcome);
+  void helper_ended(const HelperEnd& end);
+  void send_signal(int signal, bool to_group);
+  void run_hook(int n);
+  void raise_alarm(bool giving_up);
+  void send_alarms();
+  void reload();
+  void check_directory();
+  void publish();
+  [[nodiscard]] sys::Failure write_status(const core::Facts& facts, std::string_view state, sys::StatusDir::Means means);
+  [[nodiscard]] core::StateText state_text(const core::Facts& facts) const;
+  [[nodiscard]] core::Text<256> reason_text(const core::Facts& facts) const;
+  [[nodiscard]] core::Instant deadline() const;
+  void note(sys::Level level, std::string_view text);
+  void flush_notes();
+  void report(Trouble& trouble, const sys::Failure& failure);
+
+  sys::System& system_;
+  Identity identity_;
+  Service service_;
+  sys::StatusDir directory_;
+  core::Machine machine_;
+  Helpers helpers_;
+  sys::UniqueFd null_;
+  std::optional<Alarm> alarm_;
+  core::Now now_;
+
+  core::ProcessId self_, process_;
+  core::StateText published_;              // what state says now
+  bool publish_failed_ = false;
+  core::Instant retry_ = core::kNever;     // of publishing and mending
+  core::Instant last_check_{};
+  bool reload_wanted_ = false;
+  bool alarm_wanted_ = false, give_up_ = false, exit_ = false;
+  core::Text<160> last_end_;               // `pid 4711, code 1, up 3.2 s`
+  core::Text<2000> notes_;                 // lines to be logged at the end of the turn: a byte of level, text, newline
+  core::RateLimit control_notes_{20, core::seconds(1)}, unknown_notes_{1, core::seconds(1)}, mending_notes_{5, core::seconds(10)};
+  Trouble publishing_, mending_, watching_, starting_, signalling_;
+};
+
+}  // namespace supervise

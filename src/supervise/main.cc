@@ -1,0 +1,121 @@
+// supervise(8): from the command line to the loop.
+#include <cstdlib>
+
+#include "core/conf.h"
+#include "supervise/daemon.h"
+#include "sys/process.h"
+#include "sys/real_system.h"
+
+extern char** environ;
+
+namespace supervise {
+namespace {
+
+constexpr const char* kDefaultConf = "supervise.conf";
+
+int complain(const std::string& what, int status) {
+  sys::print_error("supervise: " + what + "\n");
+  return status;
+}
+
+void print_problems(const Lines& problems) {
+  for (const auto& problem : problems) sys::print_error("supervise: " + problem.text + "\n");
+}
+
+std::string boot_id(sys::System& system) {
+  const auto id = sys::read_file(system, "/proc/sys/kernel/random/boot_id", 64);
+  return id ? id->substr(0, id->find('\n')) : "";
+}
+
+Identity identify(sys::System& system, const Options& options) {
+  Identity identity;
+  if (!options.directory.empty()) {
+    identity.directory = sys::absolute_path(options.directory);
+    identity.name = service_name(identity.directory);
+  }
+  identity.host = sys::host_name();
+  identity.conf_required = !options.conf.empty();
+  identity.conf = sys::absolute_path(identity.conf_required ? options.conf : kDefaultConf);
+  identity.command = options.command;
+  identity.hook = options.hook;
+  identity.hook_reset = options.hook_reset;
+  identity.environment = environ;
+  identity.boot_id = boot_id(system);
+  identity.foreground = options.foreground;
+  return identity;
+}
+
+void print_settings(const core::Settings& settings) {
+  for (const auto& key : core::keys()) {
+    const auto value = key.print(settings);
+    sys::print(std::string(key.name) + " :" + (value.empty() ? "" : " " + value) + "\n");
+  }
+}
+
+// All sections where no service is named, else only what counts for it.
+int check(sys::System& system, const Identity& identity) {
+  const bool one_service = !identity.name.empty();
+  auto loaded = load_settings(system, identity.conf, identity.conf_required, one_service ? identity.name : "global");
+  bool good = loaded.settings.has_value();
+  if (!one_service && good) {
+    const auto problems = check_other_sections(system, identity.conf);
+    for (const auto& problem : problems) good = good && problem.level != sys::Level::kFatal;
+    loaded.problems.insert(loaded.problems.end(), problems.begin(), problems.end());
+  }
+  print_problems(loaded.problems);
+  if (!good) return kUsage;
+  if (!identity.command.empty()) loaded.settings->command = identity.command;
+  Lines problems;
+  const auto service = Service::prepare(system, *loaded.settings, identity.environment, 022, problems);
+  print_problems(problems);
+  if (!service) return kUsage;
+  print_settings(*loaded.settings);
+  return 0;
+}
+
+int run(sys::System& system, Identity identity) {
+  identity.umask = sys::clear_umask();
+  Lines problems;
+  auto service = load_service(system, identity, problems);
+  print_problems(problems);
+  if (!service) return kUsage;
+
+  sys::Launch launch;
+  if (identity.foreground)
+    launch.stay();
+  else if (!launch.detach())
+    return complain("cannot detach: no process can be made", kSystemError);
+  sys::take_over_signals();
+
+  Daemon daemon(system, std::move(identity), std::move(*service));
+  const auto started = daemon.start(problems);
+  if (!started.error.empty()) {
+    complain(started.error, started.status);
+    launch.report(started.status);
+    return started.status;
+  }
+  if (!started.first_start.empty()) complain(started.first_start + "; trying on", 0);
+  launch.report(0);
+  sys::return_unused_heap();
+  do sys::return_unused_stack();
+  while (daemon.turn());
+  return 0;
+}
+
+int main(int argc, char** argv) {
+  sys::ensure_standard_descriptors();
+  const auto options = parse_options(argc, argv);
+  if (!options.error.empty()) return complain(options.error + "; see supervise -h", kUsage);
+  if (options.mode == Options::Mode::kShowHelp) return sys::print(help()), 0;
+  if (options.mode == Options::Mode::kShowVersion) return sys::print(std::string(kVersion) + "\n"), 0;
+  if (!options.warning.empty()) complain("warning: " + options.warning, 0);
+  sys::RealSystem system;
+  auto identity = identify(system, options);
+  if (!options.directory.empty() && identity.directory.empty()) return complain("the working directory is gone; name DIR absolutely", kSystemError);
+  return options.mode == Options::Mode::kCheck ? check(system, identity) : run(system, std::move(identity));
+}
+
+}  // namespace
+}  // namespace supervise
+
+int main(int argc, char** argv) { return supervise::main(argc, argv); }

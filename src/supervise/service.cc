@@ -1,0 +1,189 @@
+#include "supervise/service.h"
+
+#include <algorithm>
+#include <cerrno>
+
+#include "core/conf.h"
+#include "core/environment.h"
+#include "sys/error_text.h"
+#include "sys/resources.h"
+
+namespace supervise {
+namespace {
+
+using std::string;
+
+constexpr std::size_t kMaxFile = 1 << 20;
+
+string reading_failed(const string& what, const string& path, sys::Errno error) {
+  return what + " " + path + " cannot be read: " +
+         (error.number == EINVAL ? string("not a regular file") : string(sys::error_text(error.number)));
+}
+
+void add_error(Lines& problems, string text) { problems.push_back({sys::Level::kFatal, std::move(text)}); }
+
+void add_diagnostics(Lines& problems, const std::vector<core::Diagnostic>& diagnostics, const string& path) {
+  for (const auto& diagnostic : diagnostics) {
+    const bool is_error = diagnostic.severity == core::Diagnostic::Severity::kError;
+    problems.push_back({is_error ? sys::Level::kFatal : sys::Level::kWarning, core::to_text(diagnostic, path)});
+  }
+}
+
+// `NAME=` of `NAME=VALUE`.
+std::string_view name_part(std::string_view variable) { return variable.substr(0, variable.find('=') + 1); }
+
+}  // namespace
+
+std::optional<Service> Service::prepare(sys::System& system, core::Settings settings, const char* const* inherited_environment,
+                                        unsigned inherited_umask, Lines& problems) {
+  Service service;
+  service.settings_ = std::move(settings);
+  service.umask_ = service.settings_.umask ? service.settings_.umask->bits : inherited_umask;
+  const bool found = service.look_up(system, problems);
+  if (!service.read_environment_file(system, problems) || !found) return std::nullopt;
+  for (const auto& [name, value] : service.settings_.environment) service.set_variable(name, value);
+  service.limits_ = sys::resource_limits(service.settings_);
+  service.lay_out(inherited_environment);
+  return service;
+}
+
+// Later values of a name replace earlier ones.
+void Service::set_variable(const string& name, const string& value) {
+  auto variable = name + "=" + value;
+  std::erase_if(variables_, [&](const string& other) { return name_part(other) == name_part(variable); });
+  variables_.push_back(std::move(variable));
+}
+
+void Service::lay_out(const char* const* inherited_environment) {
+  for (const auto& word : settings_.command) arguments_.push_back(word.c_str());
+  arguments_.push_back(nullptr);
+  for (auto inherited = inherited_environment; *inherited; ++inherited) {
+    const auto name = name_part(*inherited);
+    if (std::none_of(variables_.begin(), variables_.end(), [&](const string& own) { return name_part(own) == name; }))
+      environment_.push_back(*inherited);
+  }
+  for (const auto& variable : variables_) environment_.push_back(variable.c_str());
+  environment_.push_back(nullptr);
+}
+
+bool Service::look_up(sys::System& system, Lines& problems) {
+  if (settings_.user.empty() && settings_.control_group.empty()) return true;
+  const auto passwd = sys::read_file(system, "/etc/passwd", kMaxFile);
+  const auto group = sys::read_file(system, "/etc/group", kMaxFile);
+  const auto before = problems.size();
+  if (!settings_.user.empty()) {
+    account_ = core::find_account(settings_.user, passwd ? *passwd : "", group ? *group : "");
+    if (!account_) add_error(problems, "user \"" + settings_.user + "\" is not in /etc/passwd; a name from there or UID:GID would be right");
+  }
+  if (!settings_.control_group.empty()) {
+    const auto gid = core::find_group(settings_.control_group, group ? *group : "");
+    control_group_ = gid.value_or(sys::kKeepGroup);
+    if (!gid) add_error(problems, "control_group \"" + settings_.control_group + "\" is not in /etc/group; a name from there or a GID would be right");
+  }
+  return problems.size() == before;
+}
+
+bool Service::read_environment_file(sys::System& system, Lines& problems) {
+  if (settings_.environment_file.empty()) return true;
+  const auto& path = settings_.environment_file;
+  const auto text = sys::read_file(system, path.c_str(), kMaxFile);
+  if (!text) {
+    add_error(problems, reading_failed("environment_file", path, text.error()));
+    return false;
+  }
+  const auto parsed = core::parse_environment_file(*text);
+  if (!parsed.error.empty()) {
+    add_error(problems, path + ":" + std::to_string(parsed.line) + ": error: " + parsed.error);
+    return false;
+  }
+  for (const auto& [name, value] : parsed.variables) set_variable(name, value);
+  return true;
+}
+
+sys::Spawn Service::spawn() const {
+  sys::Spawn spawn{};
+  spawn.arguments = arguments_.data();
+  spawn.environment = environment_.data();
+  spawn.directory = settings_.directory.empty() ? nullptr : settings_.directory.c_str();
+  spawn.umask = umask_;
+  spawn.nice = settings_.nice;
+  spawn.limits = limits_;
+  if (account_) spawn.credentials = sys::Credentials{account_->uid, account_->gid, account_->groups};
+  return spawn;
+}
+
+core::Text<256> Service::explain(sys::System& system, const core::StartFailure& failure) const {
+  core::Text<256> text;
+  const auto& command = settings_.command.front();
+  const auto cause = sys::error_text(failure.cause);
+  switch (failure.stage) {
+    case core::Stage::kFork: text << "cannot make a process"; break;
+    case core::Stage::kProcessGroup: text << "cannot make a process group"; break;
+    case core::Stage::kDescriptor: text << "cannot set up standard input and output"; break;
+    case core::Stage::kUmask: text << "cannot set the umask"; break;
+    case core::Stage::kSignals: text << "cannot reset signals"; break;
+    case core::Stage::kLimit: text << "cannot set a resource limit"; break;
+    case core::Stage::kPriority: text << "cannot set nice"; break;
+    case core::Stage::kGroups:
+    case core::Stage::kGroup:
+    case core::Stage::kUser: text << "cannot become user "; text.printable(settings_.user); break;
+    case core::Stage::kDirectory: text << "cannot change to directory "; text.printable(settings_.directory); break;
+    case core::Stage::kExec:
+      if (failure.cause == ENOENT) {
+        const bool is_path = command.find('/') != string::npos;
+        const bool exists = is_path && system.stat_at(sys::kWorkingDirectory, command.c_str());
+        text << (exists ? "interpreter not found: " : "command not found: ");
+        text.printable(command);
+        return text;
+      }
+      text << "cannot execute ";
+      text.printable(command);
+      break;
+  }
+  text << ": " << cause;
+  return text;
+}
+
+Loaded load_settings(sys::System& system, const string& path, bool required, const string& service) {
+  Loaded loaded;
+  const auto text = sys::read_file(system, path.c_str(), kMaxFile);
+  if (!text && text.error().number == ENOENT && !required) {
+    loaded.settings.emplace();
+    return loaded;
+  }
+  if (!text) {
+    add_error(loaded.problems, reading_failed("the configuration file", path, text.error()));
+    return loaded;
+  }
+  const auto conf = core::parse_conf(*text);
+  auto resolved = core::resolve(conf, service);
+  add_diagnostics(loaded.problems, conf.diagnostics, path);
+  add_diagnostics(loaded.problems, resolved.diagnostics, path);
+  if (!core::has_errors(conf.diagnostics) && !core::has_errors(resolved.diagnostics)) loaded.settings = std::move(resolved.settings);
+  return loaded;
+}
+
+Lines check_other_sections(sys::System& system, const string& path) {
+  Lines problems;
+  const auto text = sys::read_file(system, path.c_str(), kMaxFile);
+  if (!text) return problems;
+  const auto conf = core::parse_conf(*text);
+  const auto of_global = core::resolve(conf, "global").diagnostics;
+  for (const auto& section : conf.sections) {
+    auto diagnostics = core::resolve(conf, section.name).diagnostics;
+    std::erase_if(diagnostics, [&](const auto& d) {
+      return std::any_of(of_global.begin(), of_global.end(), [&](const auto& g) { return g.line == d.line; });
+    });
+    add_diagnostics(problems, diagnostics, path);
+  }
+  return problems;
+}
+
+string service_name(const string& path) {
+  constexpr std::string_view kMark = "/status/";
+  const auto mark = path.rfind(kMark);
+  if (mark != string::npos) return path.substr(mark + kMark.size());
+  return path.substr(path.rfind('/') + 1);
+}
+
+}  // namespace supervise

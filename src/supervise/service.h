@@ -1,0 +1,68 @@
+// A service ready to be started: its settings, and everything that a start needs, looked up and laid out in advance.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/accounts.h"
+#include "core/settings.h"
+#include "sys/entry.h"
+#include "sys/event_log.h"
+
+namespace supervise {
+
+// Words for people: what is wrong, one line each, without a newline.
+struct Line {
+  sys::Level level;
+  std::string text;
+};
+using Lines = std::vector<Line>;
+
+class Service {
+ public:
+  // Looks up user, group and environment file. What is wrong is added to `problems`; nothing is returned then.
+  [[nodiscard]] static std::optional<Service> prepare(sys::System& system, core::Settings settings,
+                                                      const char* const* inherited_environment, unsigned inherited_umask,
+                                                      Lines& problems);
+
+  // The descriptors and the callback are the caller's to fill in. Valid as long as this service is not moved.
+  [[nodiscard]] sys::Spawn spawn() const;
+
+  [[nodiscard]] const core::Settings& settings() const { return settings_; }
+  [[nodiscard]] std::uint32_t control_group() const { return control_group_; }
+
+  // `command not found: redis-sever`: why a start failed, in words.
+  [[nodiscard]] core::Text<256> explain(sys::System& system, const core::StartFailure& failure) const;
+
+ private:
+  [[nodiscard]] bool look_up(sys::System& system, Lines& problems);
+  [[nodiscard]] bool read_environment_file(sys::System& system, Lines& problems);
+  void set_variable(const std::string& name, const std::string& value);
+  void lay_out(const char* const* inherited_environment);
+
+  core::Settings settings_;
+  std::uint32_t control_group_ = sys::kKeepGroup;
+  std::optional<core::Account> account_;
+  std::vector<std::string> variables_;    // those that are not inherited
+  std::vector<const char*> arguments_, environment_;
+  std::vector<sys::ResourceLimit> limits_;
+  unsigned umask_ = 022;
+};
+
+// The configuration of a service: the file's settings and what is wrong with it.
+struct Loaded {
+  std::optional<core::Settings> settings;    // nothing if there are errors
+  Lines problems;
+};
+
+// Reads `path` for `service`. A missing file is an error only if `required`.
+[[nodiscard]] Loaded load_settings(sys::System& system, const std::string& path, bool required, const std::string& service);
+
+// What is wrong in any section of the file `path`, each counted as its service would.
+[[nodiscard]] Lines check_other_sections(sys::System& system, const std::string& path);
+
+// The service's name: what follows `status/` in the absolute path, else its last component.
+[[nodiscard]] std::string service_name(const std::string& path);
+
+}  // namespace supervise

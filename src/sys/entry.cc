@@ -1,0 +1,140 @@
+#include "sys/entry.h"
+
+#include <array>
+#include <cerrno>
+
+#include "core/text.h"
+
+namespace sys {
+namespace {
+
+constexpr unsigned kPrivateDirectory = 0700;
+
+bool is_ours(System& system, const FileInfo& info, FileType type) {
+  return info.type == type && info.uid == system.own_uid() && (type == FileType::kDirectory || info.links == 1);
+}
+
+// Takes whatever bears the name out of the way: removed, or where that can't be, renamed to NAME.replaced.
+Status put_aside(System& system, int dir, const char* name) {
+  const auto removed = system.remove(dir, name);
+  if (removed || removed.error().number == ENOENT) return ok();
+  if (system.remove_directory(dir, name)) return ok();
+  core::Text<64> aside;
+  aside << name << ".replaced";
+  return system.rename(dir, name, aside.c_str());
+}
+
+// Opens `name` if it is an entry of ours of that type. ENOENT where there is none, EINVAL where there is another thing.
+Result<UniqueFd> open_ours(System& system, int dir, const char* name, FileType type, OpenMode mode) {
+  const auto before = system.stat_at(dir, name);
+  if (!before) return before.error();
+  if (!is_ours(system, *before, type)) return Errno{EINVAL};
+  auto fd = owned(system, system.open(dir, name, mode, 0));
+  if (!fd) return fd;
+  const auto info = system.stat(fd->get());
+  if (!info) return info.error();
+  if (!is_ours(system, *info, type)) return Errno{EINVAL};
+  return fd;
+}
+
+bool is_obstacle(Errno error) { return error.number == EINVAL || error.number == ELOOP || error.number == ENXIO; }
+
+}  // namespace
+
+Status set_access(System& system, int fd, unsigned mode, std::uint32_t group) {
+  const auto info = system.stat(fd);
+  if (!info) return info.error();
+  if (group != kKeepGroup && info->gid != group)
+    if (const auto done = system.set_group(fd, group); !done) return done;
+  return info->mode == mode ? ok() : system.set_mode(fd, mode);
+}
+
+Result<UniqueFd> make_file(System& system, int dir, const char* name, unsigned mode, OpenMode how) {
+  if (const auto aside = put_aside(system, dir, name); !aside) return aside.error();
+  return owned(system, system.open(dir, name, how, mode));
+}
+
+Result<UniqueFd> open_file(System& system, int dir, const char* name, unsigned mode) {
+  auto fd = open_ours(system, dir, name, FileType::kRegular, OpenMode::kAppend);
+  if (!fd && fd.error().number == ENOENT) return owned(system, system.open(dir, name, OpenMode::kCreate, mode));
+  if (!fd) return is_obstacle(fd.error()) ? make_file(system, dir, name, mode, OpenMode::kCreate) : std::move(fd);
+  (void)set_access(system, fd->get(), mode, kKeepGroup);
+  return fd;
+}
+
+Result<UniqueFd> open_fifo(System& system, int dir, const char* name, unsigned mode, std::uint32_t group) {
+  auto fd = open_ours(system, dir, name, FileType::kFifo, OpenMode::kRead);
+  if (!fd) {
+    if (fd.error().number != ENOENT && !is_obstacle(fd.error())) return fd;
+    if (const auto aside = put_aside(system, dir, name); !aside) return aside.error();
+    if (const auto made = system.make_fifo(dir, name, mode); !made) return made.error();
+    fd = open_ours(system, dir, name, FileType::kFifo, OpenMode::kRead);
+    if (!fd) return fd;
+  }
+  if (const auto set = set_access(system, fd->get(), mode, group); !set) return set.error();
+  return fd;
+}
+
+Result<UniqueFd> open_subdirectory(System& system, int dir, const char* name, unsigned mode, std::uint32_t group) {
+  auto fd = open_ours(system, dir, name, FileType::kDirectory, OpenMode::kDirectory);
+  if (!fd) {
+    if (fd.error().number != ENOENT && !is_obstacle(fd.error())) return fd;
+    if (const auto aside = put_aside(system, dir, name); !aside) return aside.error();
+    if (const auto made = system.make_directory(dir, name, mode); !made) return made.error();
+    fd = open_ours(system, dir, name, FileType::kDirectory, OpenMode::kDirectory);
+    if (!fd) return fd;
+  }
+  if (const auto set = set_access(system, fd->get(), mode, group); !set) return set.error();
+  return fd;
+}
+
+Status ensure_link(System& system, int dir, const char* name, const char* target) {
+  std::array<char, 64> found{};
+  const auto n = system.read_link(dir, name, found);
+  if (n && std::string_view(found.data(), *n) == target) return ok();
+  if (const auto aside = put_aside(system, dir, name); !aside) return aside;
+  return system.make_link(target, dir, name);
+}
+
+bool is_entry(System& system, int dir, const char* name, int fd) {
+  const auto named = system.stat_at(dir, name);
+  const auto opened = system.stat(fd);
+  return named && opened && named->inode == opened->inode && named->device == opened->device;
+}
+
+Result<OpenedDirectory> open_directory_path(System& system, const std::string& path) {
+  const auto open = [&] { return owned(system, system.open(kWorkingDirectory, path.c_str(), OpenMode::kDirectoryFollowing, 0)); };
+  OpenedDirectory out;
+  auto fd = open();
+  if (!fd && fd.error().number == ENOENT) {
+    for (std::size_t slash = path.find('/', 1);; slash = path.find('/', slash + 1)) {
+      const auto made = system.make_directory(kWorkingDirectory, path.substr(0, slash).c_str(), kPrivateDirectory);
+      if (!made && made.error().number != EEXIST) return made.error();
+      out.made = static_cast<bool>(made);
+      if (slash == std::string::npos) break;
+    }
+    fd = open();
+  }
+  if (!fd) return fd.error();
+  out.fd = std::move(*fd);
+  return out;
+}
+
+Result<std::string> read_file(System& system, const char* path, std::size_t limit) {
+  const auto fd = owned(system, system.open(kWorkingDirectory, path, OpenMode::kReadFollowing, 0));
+  if (!fd) return fd.error();
+  const auto info = system.stat(fd->get());
+  if (!info) return info.error();
+  if (info->type != FileType::kRegular) return Errno{info->type == FileType::kDirectory ? EISDIR : EINVAL};
+  std::string content;
+  std::array<char, 4096> chunk{};
+  while (true) {
+    const auto n = system.read(fd->get(), chunk);
+    if (!n) return n.error();
+    if (*n == 0) return content;
+    if (content.size() + *n > limit) return Errno{EFBIG};
+    content.append(chunk.data(), *n);
+  }
+}
+
+}  // namespace sys

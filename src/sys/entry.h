@@ -1,0 +1,43 @@
+// Opening entries of a directory in which others may write: never follows a link, never trusts what it finds. What is not
+// as it must be (another type, more than one link, another owner) is put aside and made anew.
+#pragma once
+
+#include <string>
+
+#include "sys/unique_fd.h"
+
+namespace sys {
+
+// A regular file of ours, opened for reading and appending, with `mode`; made if missing.
+Result<UniqueFd> open_file(System& system, int dir, const char* name, unsigned mode);
+
+// A new, empty regular file of ours in place of whatever bore the name. `how`: kCreate or kCreateToRewrite.
+Result<UniqueFd> make_file(System& system, int dir, const char* name, unsigned mode, OpenMode how);
+
+// A FIFO of ours, opened for reading, with `mode`; made if missing. `group` is set where it is not kKeepGroup.
+inline constexpr std::uint32_t kKeepGroup = UINT32_MAX;
+Result<UniqueFd> open_fifo(System& system, int dir, const char* name, unsigned mode, std::uint32_t group);
+
+// A directory of ours with `mode` (and `group`, as above), made if missing.
+Result<UniqueFd> open_subdirectory(System& system, int dir, const char* name, unsigned mode, std::uint32_t group);
+
+// Gives what is open `mode` and `group` if it has others.
+Status set_access(System& system, int fd, unsigned mode, std::uint32_t group);
+
+// A symbolic link to `target`.
+Status ensure_link(System& system, int dir, const char* name, const char* target);
+
+// Whether `name` still is what `fd` has open.
+[[nodiscard]] bool is_entry(System& system, int dir, const char* name, int fd);
+
+// The directory `path`, made with its parents, mode 0700, where they are missing. `made` is set if it was missing.
+struct OpenedDirectory {
+  UniqueFd fd;
+  bool made = false;
+};
+Result<OpenedDirectory> open_directory_path(System& system, const std::string& path);
+
+// The content of a regular file that the administrator names, at most `limit` bytes (EFBIG beyond).
+Result<std::string> read_file(System& system, const char* path, std::size_t limit);
+
+}  // namespace sys

@@ -1,0 +1,18 @@
+#include "sys/faults.h"
+
+#include <cerrno>
+
+namespace sys {
+
+bool is_shortage(const core::StartFailure& failure) {
+  if (failure.stage == core::Stage::kFork) return true;
+  switch (failure.cause) {
+    case EAGAIN:
+    case ENOMEM:
+    case EMFILE:
+    case ENFILE: return true;
+    default: return false;
+  }
+}
+
+}  // namespace sys

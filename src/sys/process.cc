@@ -1,0 +1,124 @@
+#include "sys/process.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <malloc.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdint>
+
+namespace sys {
+namespace {
+
+constexpr int kStartFailed = 111;
+
+void write_all(int fd, std::string_view text) {
+  while (!text.empty()) {
+    const auto n = ::write(fd, text.data(), text.size());
+    if (n < 0 && errno != EINTR) return;
+    if (n > 0) text.remove_prefix(static_cast<std::size_t>(n));
+  }
+}
+
+[[noreturn]] void await_report(int pipe, pid_t child) {
+  char status = kStartFailed;
+  ssize_t n = 0;
+  do n = ::read(pipe, &status, 1);
+  while (n < 0 && errno == EINTR);
+  if (n == 1) _exit(status);
+  print_error("supervise: the new supervise died before it was ready\n");
+  waitpid(child, nullptr, 0);
+  _exit(kStartFailed);
+}
+
+}  // namespace
+
+void ensure_standard_descriptors() {
+  int fd = 0;
+  do fd = ::open("/dev/null", O_RDWR);
+  while (fd >= 0 && fd <= 2);
+  if (fd > 2) ::close(fd);
+}
+
+unsigned clear_umask() { return ::umask(0); }
+
+std::string absolute_path(std::string_view path) {
+  std::string absolute;
+  if (!path.starts_with('/')) {
+    std::array<char, PATH_MAX> directory{};
+    if (!getcwd(directory.data(), directory.size())) return {};
+    absolute = directory.data();
+    if (absolute != "/") absolute += '/';
+  }
+  while (path.starts_with("./")) path.remove_prefix(2);
+  if (path != ".") absolute += path;
+  while (absolute.size() > 1 && absolute.ends_with('/')) absolute.pop_back();
+  return absolute;
+}
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  if (gethostname(name.data(), name.size() - 1) < 0) return "localhost";
+  return name.data();
+}
+
+void return_unused_heap() {
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
+}
+
+[[gnu::noinline]] void return_unused_stack() {
+#ifdef MADV_DONTNEED
+  constexpr std::uintptr_t kPage = 4096, kDepth = 64 * 1024, kFrames = 512;
+  const auto here = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
+  // The frames of this function and of madvise stay.
+  const auto end = (here - kFrames) & ~(kPage - 1);
+  madvise(reinterpret_cast<void*>(end - kDepth), kDepth, MADV_DONTNEED);
+#endif
+}
+
+void print_error(std::string_view text) { write_all(2, text); }
+void print(std::string_view text) { write_all(1, text); }
+
+bool Launch::detach() {
+  std::array<int, 2> ends{};
+  if (pipe2(ends.data(), O_CLOEXEC) < 0) return false;
+  const pid_t child = fork();
+  if (child < 0) return false;
+  if (child > 0) {
+    ::close(ends[1]);
+    await_report(ends[0], child);
+  }
+  ::close(ends[0]);
+  pipe_ = ends[1];
+  setsid();
+  return true;
+}
+
+void Launch::stay() {
+  const int terminal = ::open("/dev/tty", O_RDONLY | O_NOCTTY | O_CLOEXEC);
+  if (terminal >= 0) ::close(terminal);
+  // Fails for a group leader, who is as good as a session's leader to its caller.
+  if (terminal < 0) setsid();
+}
+
+void Launch::report(int status) {
+  if (pipe_ < 0) return;
+  if (status == 0) {
+    const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+    for (int fd = 0; fd <= 2 && null >= 0; ++fd) dup2(null, fd);
+    if (null > 2) ::close(null);
+  }
+  const char byte = static_cast<char>(status);
+  write_all(pipe_, {&byte, 1});
+  ::close(pipe_);
+  pipe_ = -1;
+}
+
+}  // namespace sys

@@ -1,0 +1,47 @@
+// What a process does to itself at start-up, before the loop and outside the seam.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace sys {
+
+// Opens /dev/null as descriptors 0, 1 and 2 where they are closed, so that no file of ours gets their numbers.
+void ensure_standard_descriptors();
+
+// Sets the file mode creation mask to 0, so that every file has exactly the mode that it is made with. Returns the old mask.
+unsigned clear_umask();
+
+// `path` made absolute against the working directory, without trailing slashes. Empty if there is no working directory.
+[[nodiscard]] std::string absolute_path(std::string_view path);
+
+[[nodiscard]] std::string host_name();
+
+// Gives back to the system what this process no longer uses of its heap.
+void return_unused_heap();
+
+// Gives back the pages of the stack below the caller. Cheap enough for every turn of a loop.
+void return_unused_stack();
+
+// Writes to standard error; nothing can be done where that fails.
+void print_error(std::string_view text);
+void print(std::string_view text);
+
+// The two halves of a detached start: the launcher waits for the word of the process that goes on.
+class Launch {
+ public:
+  // Forks. In the launcher it does not return: that exits with the status which report() is given, or 111 if the other half
+  // dies without a report. The other half leads a session of its own. Returns whether the fork worked.
+  [[nodiscard]] bool detach();
+
+  // A foreground start: a session of its own, unless a terminal controls this process.
+  void stay();
+
+  // Ends the launch with `status`. If detached, and status is 0, standard input, output and error become /dev/null.
+  void report(int status);
+
+ private:
+  int pipe_ = -1;
+};
+
+}  // namespace sys

@@ -1,0 +1,82 @@
+#include "sys/published_file.h"
+
+#include <array>
+#include <cerrno>
+
+#include "sys/entry.h"
+
+namespace sys {
+namespace {
+
+constexpr unsigned kMode = 0644;
+constexpr std::size_t kMaxReserve = 1024;
+
+}  // namespace
+
+PublishedFile::PublishedFile(System& system, const char* name, const char* spare_name, std::size_t reserve)
+    : system_(system), name_(name), spare_name_(spare_name), reserve_(reserve < kMaxReserve ? reserve : kMaxReserve) {}
+
+Status PublishedFile::publish_by_exchange(int dir, std::string_view content) {
+  if (!spare_.fd) return Errno{EBADF};
+  if (const auto filled = fill(spare_, content); !filled) return filled;
+  if (const auto exchanged = system_.exchange(dir, spare_name_, name_); !exchanged) return exchanged;
+  std::swap(live_, spare_);
+  return ok();
+}
+
+Status PublishedFile::publish(int dir, std::string_view content) {
+  if (publish_by_exchange(dir, content)) return ok();
+  const auto replaced = replace(dir, content);
+  if (replaced || !live_.fd || !is_entry(system_, dir, name_, live_.fd.get())) return replaced;
+  return fill(live_, content);
+}
+
+Status PublishedFile::replace(int dir, std::string_view content) {
+  spare_ = {};
+  auto fresh = make_copy(dir, content);
+  if (!fresh) return fresh.error();
+  auto renamed = system_.rename(dir, spare_name_, name_);
+  if (!renamed && (renamed.error().number == EISDIR || renamed.error().number == ENOTEMPTY)) {
+    if (!system_.remove_directory(dir, name_)) return renamed;
+    renamed = system_.rename(dir, spare_name_, name_);
+  }
+  if (!renamed) return renamed;
+  live_ = std::move(*fresh);
+  if (auto spare = make_copy(dir, content)) spare_ = std::move(*spare);
+  return ok();
+}
+
+Result<PublishedFile::Copy> PublishedFile::make_copy(int dir, std::string_view content) {
+  Copy copy;
+  auto fd = make_file(system_, dir, spare_name_, kMode, OpenMode::kCreateToRewrite);
+  if (!fd) return fd.error();
+  copy.fd = std::move(*fd);
+  const std::array<char, kMaxReserve> zeros{};
+  if (const auto claimed = fill(copy, {zeros.data(), reserve_}); !claimed) return claimed.error();
+  if (const auto filled = fill(copy, content); !filled) return filled.error();
+  return copy;
+}
+
+Status PublishedFile::fill(Copy& copy, std::string_view content) {
+  const auto written = system_.write_at_start(copy.fd.get(), content);
+  if (!written) return written.error();
+  if (*written != content.size()) return Errno{ENOSPC};
+  if (copy.size > content.size())
+    if (const auto cut = system_.truncate(copy.fd.get(), static_cast<std::int64_t>(content.size())); !cut) return cut;
+  copy.size = content.size();
+  return ok();
+}
+
+bool PublishedFile::check(int dir) {
+  if (!live_.fd || !spare_.fd) return false;
+  const bool intact = is_entry(system_, dir, name_, live_.fd.get()) && is_entry(system_, dir, spare_name_, spare_.fd.get());
+  if (!intact) spare_ = {};
+  return intact;
+}
+
+void PublishedFile::detach() {
+  live_ = {};
+  spare_ = {};
+}
+
+}  // namespace sys

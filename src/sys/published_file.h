@@ -1,0 +1,45 @@
+// A small file that readers always see whole: written into a spare of full size, then exchanged with it. So publishing
+// makes no inode, never shows half a record, and works on a full disk. Where names can't be exchanged a new file is renamed
+// over the old one; where even that fails the content is written in place.
+#pragma once
+
+#include <string_view>
+
+#include "sys/unique_fd.h"
+
+namespace sys {
+
+class PublishedFile {
+ public:
+  // `name` and `spare_name` must outlive this; `reserve` bytes are claimed on the disk at the first publication.
+  PublishedFile(System& system, const char* name, const char* spare_name, std::size_t reserve);
+
+  // Replaces the content of `dir`/name, mode 0644. At most `reserve` bytes.
+  Status publish(int dir, std::string_view content);
+
+  // The same by the exchange alone, which opens nothing: for a process that shares our memory but not our descriptors.
+  Status publish_by_exchange(int dir, std::string_view content);
+
+  // Whether the file is still there under its name. If not, the next publication makes it again.
+  [[nodiscard]] bool check(int dir);
+
+  // Forgets the files, for another directory.
+  void detach();
+
+ private:
+  struct Copy {
+    UniqueFd fd;
+    std::size_t size = 0;
+  };
+  Status fill(Copy& copy, std::string_view content);
+  Result<Copy> make_copy(int dir, std::string_view content);
+  Status replace(int dir, std::string_view content);
+
+  System& system_;
+  const char* name_;
+  const char* spare_name_;
+  std::size_t reserve_;
+  Copy live_, spare_;
+};
+
+}  // namespace sys

@@ -1,0 +1,51 @@
+// The kernel behind the seam. One process has one RealSystem.
+#pragma once
+
+#include "sys/system.h"
+
+namespace sys {
+
+class RealSystem final : public System {
+ public:
+  Result<int> open(int dir, const char* name, OpenMode mode, unsigned permissions) override;
+  void close(int fd) override;
+  Result<std::size_t> read(int fd, std::span<char> into) override;
+  Result<std::size_t> read_at(int fd, std::span<char> into, std::int64_t offset) override;
+  Result<std::size_t> write(int fd, std::string_view data) override;
+  Result<std::size_t> write_at_start(int fd, std::string_view data) override;
+  Status truncate(int fd, std::int64_t size) override;
+  Result<FileInfo> stat(int fd) override;
+  Result<FileInfo> stat_at(int dir, const char* name) override;
+  Status make_directory(int dir, const char* name, unsigned mode) override;
+  Status make_fifo(int dir, const char* name, unsigned mode) override;
+  Status make_link(const char* target, int dir, const char* name) override;
+  Result<std::size_t> read_link(int dir, const char* name, std::span<char> into) override;
+  Status remove(int dir, const char* name) override;
+  Status remove_directory(int dir, const char* name) override;
+  Status rename(int dir, const char* from, const char* to) override;
+  Status exchange(int dir, const char* one, const char* other) override;
+  Status set_mode(int fd, unsigned mode) override;
+  Status set_mode_at(int dir, const char* name, unsigned mode) override;
+  Status set_group(int fd, std::uint32_t gid) override;
+  Status lock(int fd) override;
+  Status watch(int directory) override;
+  Result<int> pipe_with(std::string_view data) override;
+  Spawned spawn(const Spawn& request) override;
+  Result<std::optional<Reaped>> reap() override;
+  Status kill(std::int32_t pid, int signal) override;
+  std::uint64_t start_time(std::int32_t pid) override;
+  std::int32_t own_pid() override;
+  std::uint32_t own_uid() override;
+  core::Now now() override;
+  Status wait(std::span<Poll> polls, core::Instant deadline) override;
+  Signals take_signals() override;
+};
+
+// Blocks every signal but while waiting, so that none but KILL can end this process, and catches those that mean something.
+// Signals that the caller had ignored are no longer, so that no service inherits that. Call once, before anything else.
+void take_over_signals();
+
+// For a process that was just made: signals as a fresh program expects them.
+void restore_signals();
+
+}  // namespace sys

@@ -1,0 +1,89 @@
+// Making a process. vfork, because it costs no copy and because the child can write its failure straight into our memory.
+// The child only makes system calls; it allocates nothing and returns to no caller.
+#include <fcntl.h>
+#include <grp.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "sys/real_system.h"
+
+namespace sys {
+namespace {
+
+using core::Stage;
+using core::StartFailure;
+
+bool move_descriptors(const Spawn& request) {
+  // Sources below 3 would be overwritten by the moves; ours never are, as 0 to 2 are always open.
+  return dup2(request.input, 0) >= 0 && dup2(request.output, 1) >= 0 && dup2(request.errors, 2) >= 0;
+}
+
+bool set_limits(const Spawn& request) {
+  for (const auto& limit : request.limits) {
+    const rlimit value{limit.soft, limit.hard};
+    if (setrlimit(static_cast<__rlimit_resource>(limit.resource), &value) < 0) return false;
+  }
+  return true;
+}
+
+bool set_nice(const Spawn& request) {
+  return !request.nice || setpriority(PRIO_PROCESS, 0, *request.nice) == 0;
+}
+
+bool set_groups(const Credentials& who) {
+  return geteuid() != 0 || setgroups(who.groups.size(), who.groups.data()) == 0;
+}
+bool set_group(const Credentials& who) {
+  return setresgid(who.gid, who.gid, who.gid) == 0 && getgid() == who.gid && getegid() == who.gid;
+}
+bool set_user(const Credentials& who) {
+  if (setresuid(who.uid, who.uid, who.uid) < 0 || getuid() != who.uid || geteuid() != who.uid) return false;
+  if (who.uid == 0 || setuid(0) < 0) return true;
+  errno = EPERM;    // root could be had back
+  return false;
+}
+
+// Everything up to exec. Returns the stage that failed, with its errno; never returns after a successful exec.
+Stage become(const Spawn& request) {
+  if ((request.session ? setsid() : setpgid(0, 0)) < 0) return Stage::kProcessGroup;
+  if (!move_descriptors(request)) return Stage::kDescriptor;
+  if (!set_limits(request)) return Stage::kLimit;
+  if (!set_nice(request)) return Stage::kPriority;
+  if (request.credentials) {
+    if (!set_groups(*request.credentials)) return Stage::kGroups;
+    if (!set_group(*request.credentials)) return Stage::kGroup;
+    if (!set_user(*request.credentials)) return Stage::kUser;
+  }
+  if (request.umask) umask(*request.umask);
+  if (request.directory && chdir(request.directory) < 0) return Stage::kDirectory;
+  if (request.before_exec) request.before_exec(request.context, getpid());
+  restore_signals();
+  execvpe(request.arguments[0], const_cast<char* const*>(request.arguments), const_cast<char* const*>(request.environment));
+  return Stage::kExec;
+}
+
+[[gnu::noinline]] pid_t make_child(const Spawn& request, volatile StartFailure& failure) {
+  const pid_t pid = vfork();
+  if (pid != 0) return pid;
+  failure.stage = become(request);
+  failure.cause = errno;
+  _exit(127);
+}
+
+}  // namespace
+
+Spawned RealSystem::spawn(const Spawn& request) {
+  volatile StartFailure failure{Stage::kFork, 0};
+  const pid_t pid = make_child(request, failure);
+  const StartFailure seen{failure.stage, failure.cause};
+  if (pid < 0) return {0, StartFailure{Stage::kFork, errno}};
+  if (seen.cause == 0) return {pid, std::nullopt};
+  while (waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {}
+  return {0, seen};
+}
+
+}  // namespace sys

@@ -1,0 +1,240 @@
+#include "sys/status_dir.h"
+
+#include <array>
+#include <cerrno>
+
+namespace sys {
+namespace {
+
+constexpr unsigned kPrivate = 0600;
+constexpr unsigned kPrivateToGroup = 0620;
+
+struct Link {
+  const char* name;
+  const char* target;
+};
+constexpr Link kShortcut = {"svcontrol", "control"};
+constexpr std::array kToolLinks = {Link{"control", "../control"}, Link{"ok", "../ok"}};
+
+std::string parent_of(const std::string& path) {
+  const auto slash = path.rfind('/');
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+Failure failure(const char* doing, const char* object, Errno error) { return {doing, object, error}; }
+
+}  // namespace
+
+StatusDir::StatusDir(System& system, std::string path, std::uint32_t group)
+    : system_(system),
+      path_(std::move(path)),
+      group_(group),
+      log_(system, false),
+      status_(system, "status", ".status", core::kStatusSize),
+      state_(system, "state", ".state", core::kStateMax),
+      runit_status_(system, "status", ".status", core::kStatusSize) {}
+
+Failure StatusDir::open() {
+  auto failed = open_directory();
+  if (!failed) failed = open_lock();
+  Check ignored;
+  if (!failed) failed = open_entries(ignored);
+  if (!failed) {
+    if (const auto opened = log_.open(dir_.get()); !opened) failed = failure("cannot open", "supervise.log", opened.error());
+  }
+  if (failed) abandon();
+  return failed;
+}
+
+Failure StatusDir::open_directory() {
+  auto opened = open_directory_path(system_, path_);
+  if (!opened) return failure("cannot make or open", path_.c_str(), opened.error());
+  auto parent = owned(system_, system_.open(kWorkingDirectory, parent_of(path_).c_str(), OpenMode::kDirectoryFollowing, 0));
+  if (!parent) return failure("cannot open the parent of", path_.c_str(), parent.error());
+  if (group_ != kKeepGroup)
+    if (const auto set = set_access(system_, opened->fd.get(), directory_mode(), group_); !set)
+      return failure("cannot give to control_group", "the status directory", set.error());
+  // Without a watch a removed entry is found at the next event only: worse, but no reason not to run.
+  (void)system_.watch(opened->fd.get());
+  (void)system_.watch(parent->get());
+  dir_ = std::move(opened->fd);
+  parent_ = std::move(*parent);
+  made_directory_ = opened->made;
+  return {};
+}
+
+Failure StatusDir::open_lock() {
+  auto fd = open_file(system_, dir_.get(), "lock", kPrivate);
+  if (!fd) return failure("cannot open", "lock", fd.error());
+  if (const auto locked = system_.lock(fd->get()); !locked) return failure("cannot lock", "lock", locked.error());
+  // Whoever removed the name between open and lock would let a second supervise in.
+  if (!is_entry(system_, dir_.get(), "lock", fd->get())) return failure("cannot lock", "lock", Errno{EAGAIN});
+  lock_ = std::move(*fd);
+  return {};
+}
+
+Failure StatusDir::open_control() {
+  const unsigned mode = group_ == kKeepGroup ? kPrivate : kPrivateToGroup;
+  auto reader = open_fifo(system_, dir_.get(), "control", mode, group_);
+  if (!reader) return failure("cannot open", "control", reader.error());
+  // A writer of our own keeps the FIFO from reading as ended.
+  auto writer = owned(system_, system_.open(dir_.get(), "control", OpenMode::kWrite, 0));
+  if (!writer) return failure("cannot open", "control", writer.error());
+  control_ = std::move(*reader);
+  control_writer_ = std::move(*writer);
+  return {};
+}
+
+Failure StatusDir::open_ok() {
+  auto fd = open_fifo(system_, dir_.get(), "ok", kPrivate, kKeepGroup);
+  if (!fd) return failure("cannot open", "ok", fd.error());
+  ok_ = std::move(*fd);
+  return {};
+}
+
+Failure StatusDir::open_output(UniqueFd& fd, const char* name) {
+  auto opened = open_file(system_, dir_.get(), name, kPrivate);
+  if (!opened) return failure("cannot open", name, opened.error());
+  fd = std::move(*opened);
+  return {};
+}
+
+Failure StatusDir::open_links() {
+  if (const auto made = ensure_link(system_, dir_.get(), kShortcut.name, kShortcut.target); !made)
+    return failure("cannot make", kShortcut.name, made.error());
+  if (!supervise_dir_ || !is_entry(system_, dir_.get(), "supervise", supervise_dir_.get())) {
+    auto opened = open_subdirectory(system_, dir_.get(), "supervise", directory_mode(), group_);
+    if (!opened) return failure("cannot open", "supervise", opened.error());
+    supervise_dir_ = std::move(*opened);
+    runit_status_.detach();
+    (void)system_.watch(supervise_dir_.get());
+  }
+  for (const auto& link : kToolLinks)
+    if (const auto made = ensure_link(system_, supervise_dir_.get(), link.name, link.target); !made)
+      return failure("cannot make", link.name, made.error());
+  return {};
+}
+
+bool StatusDir::has_link(int dir, const char* name, const char* target) {
+  std::array<char, 32> found{};
+  const auto n = system_.read_link(dir, name, found);
+  return n && std::string_view(found.data(), *n) == target;
+}
+
+// Opens what is not open or no longer the entry of its name. The first failure ends it; the next check goes on.
+Failure StatusDir::open_entries(Check& result) {
+  const auto missing = [&](const UniqueFd& fd, const char* name) {
+    if (fd && is_entry(system_, dir_.get(), name, fd.get())) return false;
+    if (!result.mended) result.mended = name;
+    return true;
+  };
+  Failure failed;
+  if (missing(control_, "control")) failed = open_control();
+  if (!failed && missing(ok_, "ok")) failed = open_ok();
+  if (!failed && missing(output_, "__stdout")) failed = open_output(output_, "__stdout");
+  if (!failed && missing(errors_, "__stderr")) failed = open_output(errors_, "__stderr");
+  bool links = !missing(supervise_dir_, "supervise");
+  if (!has_link(dir_.get(), kShortcut.name, kShortcut.target)) links = false;
+  for (const auto& link : kToolLinks)
+    if (!has_link(supervise_dir_.get(), link.name, link.target)) links = false;
+  if (!links && !result.mended) result.mended = "a link";
+  if (!failed && !links) failed = open_links();
+  return failed;
+}
+
+StatusDir::Check StatusDir::check() {
+  Check result;
+  if (!is_in_place()) {
+    result.mended = "the directory itself";
+    if ((result.failure = open_directory())) return result;
+    status_.detach();
+    state_.detach();
+  }
+  if (!lock_ || !is_entry(system_, dir_.get(), "lock", lock_.get())) {
+    if (!result.mended) result.mended = "lock";
+    if ((result.failure = open_lock())) return result;
+  }
+  result.failure = open_entries(result);
+  if (!log_.check() && !result.mended) result.mended = "supervise.log";
+  const bool intact = status_.check(dir_.get()) & state_.check(dir_.get()) & runit_status_.check(supervise_dir_.get());
+  result.republish = !intact;
+  if (!intact && !result.mended) result.mended = "status";
+  return result;
+}
+
+bool StatusDir::is_in_place() {
+  const auto named = owned(system_, system_.open(kWorkingDirectory, path_.c_str(), OpenMode::kDirectoryFollowing, 0));
+  // Nothing can be said where even a look fails for want of a descriptor or memory.
+  if (!named) return named.error().number != ENOENT && named.error().number != ENOTDIR && named.error().number != ELOOP;
+  const auto found = system_.stat(named->get());
+  const auto ours = system_.stat(dir_.get());
+  return !found || !ours || (found->inode == ours->inode && found->device == ours->device);
+}
+
+core::StateText StatusDir::recorded_state() {
+  core::StateText text;
+  const auto fd = owned(system_, system_.open(dir_.get(), "state", OpenMode::kRead, 0));
+  if (!fd) return text;
+  const auto info = system_.stat(fd->get());
+  if (!info || info->type != FileType::kRegular || info->uid != system_.own_uid()) return text;
+  std::array<char, core::kStateMax> content{};
+  const auto n = system_.read(fd->get(), content);
+  if (n) text << std::string_view(content.data(), *n);
+  return text;
+}
+
+Failure StatusDir::publish(const core::Status& status, std::string_view state, Means means) {
+  const auto ours = core::encode_status(status);
+  const auto tools = core::encode_runit_status(status);
+  const auto bytes = [](const core::StatusRecord& record) {
+    return std::string_view(reinterpret_cast<const char*>(record.data()), record.size());
+  };
+  const auto write = means == Means::kAnyWay ? &PublishedFile::publish : &PublishedFile::publish_by_exchange;
+  const auto written = (status_.*write)(dir_.get(), bytes(ours));
+  const auto written_state = (state_.*write)(dir_.get(), state);
+  const auto written_tools = (runit_status_.*write)(supervise_dir_.get(), bytes(tools));
+  if (!written) return failure("cannot write", "status", written.error());
+  if (!written_state) return failure("cannot write", "state", written_state.error());
+  if (!written_tools) return failure("cannot write", "supervise/status", written_tools.error());
+  return {};
+}
+
+Failure StatusDir::set_group(std::uint32_t group) {
+  if (group == group_) return {};
+  group_ = group;
+  for (const int fd : {dir_.get(), supervise_dir_.get()})
+    if (const auto set = set_access(system_, fd, directory_mode(), group_); !set)
+      return failure("cannot give to control_group", "the status directory", set.error());
+  const unsigned mode = group_ == kKeepGroup ? kPrivate : kPrivateToGroup;
+  if (const auto set = set_access(system_, control_.get(), mode, group_); !set)
+    return failure("cannot give to control_group", "control", set.error());
+  return {};
+}
+
+std::string_view StatusDir::tail_of_errors(std::span<char> into) {
+  const auto fd = owned(system_, system_.open(dir_.get(), "__stderr", OpenMode::kRead, 0));
+  if (!fd) return {};
+  const auto info = system_.stat(fd->get());
+  if (!info || info->type != FileType::kRegular) return {};
+  const auto room = static_cast<std::int64_t>(into.size());
+  const auto n = system_.read_at(fd->get(), into, info->size > room ? info->size - room : 0);
+  return n ? std::string_view(into.data(), *n) : std::string_view();
+}
+
+void StatusDir::abandon() {
+  if (!made_directory_) return;
+  remove_entries();
+  (void)system_.remove_directory(kWorkingDirectory, path_.c_str());
+  made_directory_ = false;
+}
+
+void StatusDir::remove_entries() {
+  for (const auto* name : {"control", "ok", "status", ".status"})
+    if (supervise_dir_) (void)system_.remove(supervise_dir_.get(), name);
+  (void)system_.remove_directory(dir_.get(), "supervise");
+  for (const auto* name : {"lock", "control", "ok", "svcontrol", "status", ".status", "state", ".state", "__stdout",
+                           "__stderr", "supervise.log", "supervise.log.wf"})
+    (void)system_.remove(dir_.get(), name);
+}
+
+}  // namespace sys

@@ -1,0 +1,77 @@
+// The status directory of one service: every entry, opened and held, put back when somebody removes it. supervise(8), FILES.
+#pragma once
+
+#include <span>
+#include <string>
+
+#include "core/state.h"
+#include "core/status.h"
+#include "sys/entry.h"
+#include "sys/event_log.h"
+#include "sys/published_file.h"
+
+namespace sys {
+
+class StatusDir {
+ public:
+  // `path` is absolute. `group`: of those who may write to control; kKeepGroup: nobody but the owner.
+  StatusDir(System& system, std::string path, std::uint32_t group);
+
+  // Makes and opens everything but the published files. EWOULDBLOCK from "lock": another supervise holds it. What was made
+  // is taken away again if this fails.
+  Failure open();
+
+  // What the state file says before this supervise publishes its own; empty where there is none that can be read.
+  [[nodiscard]] core::StateText recorded_state();
+
+  // Takes a directory away again that open() has made.
+  void abandon();
+
+  // Replaces status, supervise/status and state. kExchange opens no descriptor and may fail where kAnyWay does not.
+  enum class Means { kAnyWay, kExchange };
+  Failure publish(const core::Status& status, std::string_view state, Means means);
+
+  // Puts back what is missing or was replaced. `mended` says whether anything was; `failure` what could not be.
+  struct Check {
+    const char* mended = nullptr;    // the entry, or nullptr
+    bool republish = false;          // published files have to be written again
+    Failure failure;
+  };
+  Check check();
+
+  // For a reloaded control_group.
+  Failure set_group(std::uint32_t group);
+
+  [[nodiscard]] int control() const { return control_.get(); }
+  [[nodiscard]] int service_output() const { return output_.get(); }
+  [[nodiscard]] int service_errors() const { return errors_.get(); }
+  [[nodiscard]] EventLog& log() { return log_; }
+  [[nodiscard]] const std::string& path() const { return path_; }
+
+  // The last bytes of __stderr, at most as many as `into` holds.
+  [[nodiscard]] std::string_view tail_of_errors(std::span<char> into);
+
+ private:
+  Failure open_directory();
+  Failure open_lock();
+  Failure open_control();
+  Failure open_ok();
+  Failure open_output(UniqueFd& fd, const char* name);
+  Failure open_links();
+  Failure open_entries(Check& result);
+  void remove_entries();
+  [[nodiscard]] bool is_in_place();
+  [[nodiscard]] bool has_link(int dir, const char* name, const char* target);
+  [[nodiscard]] unsigned directory_mode() const { return group_ == kKeepGroup ? 0700 : 0710; }
+
+  System& system_;
+  std::string path_;
+  std::uint32_t group_;
+  UniqueFd parent_, dir_, supervise_dir_;
+  UniqueFd lock_, control_, control_writer_, ok_, output_, errors_;
+  EventLog log_;
+  PublishedFile status_, state_, runit_status_;
+  bool made_directory_ = false;
+};
+
+}  // namespace sys

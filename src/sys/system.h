@@ -1,0 +1,144 @@
+// The seam: every system call that supervise makes after start-up goes through this interface. RealSystem is the kernel;
+// the tests have a simulated one in which any call can be made to fail.
+//
+// Unless said otherwise a call does what the POSIX function of its name does, retries on EINTR, and returns its errno.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "core/machine.h"
+#include "core/outcome.h"
+#include "core/time.h"
+#include "sys/result.h"
+
+namespace sys {
+
+inline constexpr int kWorkingDirectory = -100;    // AT_FDCWD, asserted in real_system.cc
+
+enum class FileType { kRegular, kDirectory, kFifo, kLink, kOther };
+
+struct FileInfo {
+  FileType type = FileType::kOther;
+  unsigned mode = 0;          // permission bits
+  std::uint32_t uid = 0;
+  std::uint32_t gid = 0;
+  std::uint64_t links = 0;
+  std::uint64_t device = 0;
+  std::uint64_t inode = 0;
+  std::int64_t size = 0;
+};
+
+// How to open an entry. Every descriptor is close-on-exec, non-blocking, and never becomes our terminal. Links are not
+// followed but where it says so.
+enum class OpenMode {
+  kRead,
+  kReadFollowing,    // follows links: for files that the administrator names
+  kWrite,
+  kAppend,
+  kReadWrite,
+  kCreate,           // kAppend on a new regular file: fails with EEXIST where there is one
+  kCreateToRewrite,  // the same, without appending
+  kDirectory,
+  kDirectoryFollowing,    // follows links
+};
+
+struct Poll {
+  int fd;
+  bool readable = false;
+};
+
+// Which signals came since the last look.
+struct Signals {
+  bool child = false;
+  bool terminate = false;    // TERM or INT
+  bool hangup = false;
+  bool watched = false;      // a watched directory changed
+};
+
+struct Reaped {
+  std::int32_t pid = 0;
+  core::Outcome outcome;
+};
+
+struct ResourceLimit {
+  int resource;    // RLIMIT_*
+  std::uint64_t soft;
+  std::uint64_t hard;
+};
+
+struct Credentials {
+  std::uint32_t uid = 0;
+  std::uint32_t gid = 0;
+  std::span<const std::uint32_t> groups;
+};
+
+// A process to be made. Everything is prepared before, so that making it allocates nothing and opens nothing.
+struct Spawn {
+  const char* const* arguments;               // null-terminated; [0] is searched in PATH
+  const char* const* environment;
+  int input, output, errors;                  // become descriptors 0, 1, 2; nothing else is handed on
+  bool session = false;                       // a session of its own; else a process group of its own
+  const char* directory = nullptr;
+  std::optional<unsigned> umask;
+  std::optional<int> nice;
+  std::span<const ResourceLimit> limits;
+  std::optional<Credentials> credentials;     // supplementary groups, group, user, in this order, and checked
+  // Called in the new process, which still shares our memory, as the last thing before exec. May be null.
+  void (*before_exec)(void* context, std::int32_t pid) = nullptr;
+  void* context = nullptr;
+};
+
+struct Spawned {
+  std::int32_t pid = 0;                              // 0: there is no process
+  std::optional<core::StartFailure> failure;         // why; before_exec may have been called
+};
+
+class System {
+ public:
+  virtual ~System() = default;
+
+  // Files. `dir` is a directory's descriptor or kWorkingDirectory; `name` is null-terminated.
+  virtual Result<int> open(int dir, const char* name, OpenMode mode, unsigned permissions) = 0;
+  virtual void close(int fd) = 0;
+  virtual Result<std::size_t> read(int fd, std::span<char> into) = 0;
+  virtual Result<std::size_t> read_at(int fd, std::span<char> into, std::int64_t offset) = 0;
+  virtual Result<std::size_t> write(int fd, std::string_view data) = 0;
+  virtual Result<std::size_t> write_at_start(int fd, std::string_view data) = 0;
+  virtual Status truncate(int fd, std::int64_t size) = 0;
+  virtual Result<FileInfo> stat(int fd) = 0;
+  virtual Result<FileInfo> stat_at(int dir, const char* name) = 0;    // of a link: the link itself
+  virtual Status make_directory(int dir, const char* name, unsigned mode) = 0;
+  virtual Status make_fifo(int dir, const char* name, unsigned mode) = 0;
+  virtual Status make_link(const char* target, int dir, const char* name) = 0;
+  virtual Result<std::size_t> read_link(int dir, const char* name, std::span<char> into) = 0;
+  virtual Status remove(int dir, const char* name) = 0;
+  virtual Status remove_directory(int dir, const char* name) = 0;
+  virtual Status rename(int dir, const char* from, const char* to) = 0;
+  virtual Status exchange(int dir, const char* one, const char* other) = 0;    // ENOSYS, EINVAL: not on this system
+  virtual Status set_mode(int fd, unsigned mode) = 0;
+  virtual Status set_mode_at(int dir, const char* name, unsigned mode) = 0;
+  virtual Status set_group(int fd, std::uint32_t gid) = 0;
+  virtual Status lock(int fd) = 0;                     // flock, exclusive; EWOULDBLOCK if another holds it
+  virtual Status watch(int directory) = 0;             // Signals::watched when an entry comes, goes or is renamed
+  virtual Result<int> pipe_with(std::string_view data) = 0;    // a descriptor that reads `data` (at most 4 KiB), then end
+
+  // Processes.
+  virtual Spawned spawn(const Spawn& request) = 0;
+  virtual Result<std::optional<Reaped>> reap() = 0;    // one dead child, if there is one
+  virtual Status kill(std::int32_t pid, int signal) = 0;         // pid < 0: a process group
+  virtual std::uint64_t start_time(std::int32_t pid) = 0;        // clock ticks since boot; 0: no such process
+  virtual std::int32_t own_pid() = 0;
+  virtual std::uint32_t own_uid() = 0;
+
+  // Time and waiting.
+  virtual core::Now now() = 0;
+  // Waits until a signal comes, a descriptor becomes readable or `deadline` is there. Not retried on EINTR.
+  virtual Status wait(std::span<Poll> polls, core::Instant deadline) = 0;
+  virtual Signals take_signals() = 0;
+};
+
+}  // namespace sys

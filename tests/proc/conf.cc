@@ -1,0 +1,496 @@
+// Section 10 of the contract: the configuration file, its inheritance, its diagnostics, its keys, and reading it again.
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <set>
+
+#include "harness.h"
+
+using namespace harness;
+using namespace std::string_literals;
+
+namespace {
+
+// What --check says about the service `svc`, or about a whole file.
+struct Checked {
+  int code;
+  std::string err;
+  KeyValues settings;
+};
+Checked check(const std::string& conf, const std::string& name = "svc") {
+  TempDir work;
+  write_file(work / "c", conf);
+  const auto result = supervise({"--check", "-F", "c", "-p", "status/" + name}, work.path());
+  return {result.code, result.err, KeyValues(result.out, " : ")};
+}
+Checked check_all(const std::string& conf) {
+  TempDir work;
+  write_file(work / "c", conf);
+  const auto result = supervise({"--check", "-F", "c"}, work.path());
+  return {result.code, result.err, KeyValues(result.out, " : ")};
+}
+
+std::set<std::string> words_in(const std::string& text) {
+  std::set<std::string> words;
+  for (std::size_t at = 0; (at = text.find_first_not_of(" \t", at)) != std::string::npos;) {
+    const auto end = std::min(text.find_first_of(" \t", at), text.size());
+    CHECK(words.insert(text.substr(at, end - at)).second);
+    at = end;
+  }
+  return words;
+}
+
+// The facts that the service reports on its standard output in its latest run.
+KeyValues facts_of(const Supervised& svc) {
+  svc.await_that("the facts", [&] { return KeyValues(text_of(svc / "__stdout"))["end"] == "yes"; });
+  return KeyValues(text_of(svc / "__stdout"));
+}
+KeyValues facts_with(const std::string& section) {
+  const Supervised svc({.command = service({"facts", "-"}), .conf = "[svc]\n" + section});
+  return facts_of(svc);
+}
+
+void rewrite(const Supervised& svc, const std::string& conf) { write_file(svc.work() / "supervise.conf", conf); }
+
+void restart(const Supervised& svc) {
+  const auto pid = svc.await_service();
+  svc.write("k");
+  svc.await_service(pid);
+}
+
+}  // namespace
+
+TEST_CASE("A section after global inherits and overrides and adds its addresses") {
+  const auto checked = check(
+      "[global]\nalarm_interval : 90\nmax_tries : 10\nmax_tries_if_coredumped : 5\nstopwaitsecs : 33\n"
+      "alarm_mail : ops@example.org a@example.org\nalarm_gsm : 111\n"
+      "[svc]\nmax_tries : 4\nalarm_mail : a@example.org b@example.org\nalarm_gsm : 222\t111\n");
+  CHECK(checked.code == 0);
+  CHECK(checked.err.empty());
+  CHECK_THAT(checked.settings["alarm_interval"], matches("90s?"));
+  CHECK(checked.settings["max_tries"] == "4");
+  CHECK(checked.settings["max_tries_if_coredumped"] == "5");
+  CHECK_THAT(checked.settings["stopwaitsecs"], matches("33s?"));
+  CHECK(words_in(checked.settings["alarm_mail"]) ==
+        std::set<std::string>{"ops@example.org", "a@example.org", "b@example.org"});
+  CHECK(words_in(checked.settings["alarm_gsm"]) == std::set<std::string>{"111", "222"});
+}
+
+TEST_CASE("A section before global inherits nothing") {
+  const auto checked = check(
+      "[svc]\nmax_tries : 3\n[global]\nalarm_interval : 60\nalarm_mail : ops@example.org\nmax_tries : 10\nstopwaitsecs "
+      ": 33\n");
+  CHECK(checked.code == 0);
+  CHECK(checked.settings["max_tries"] == "3");
+  CHECK(words_in(checked.settings["alarm_mail"]).empty());
+  CHECK_THAT(checked.settings["alarm_interval"], matches("0?s?"));
+  CHECK_THAT(checked.settings["stopwaitsecs"], matches("10s?"));
+}
+
+TEST_CASE("A service without a section has the settings of global") {
+  const auto checked = check("[global]\nalarm_interval : 60\nalarm_mail : ops@example.org\n[other]\nmax_tries : 1\n");
+  CHECK(words_in(checked.settings["alarm_mail"]) == std::set<std::string>{"ops@example.org"});
+  CHECK_THAT(checked.settings["max_tries"], matches("0?"));
+}
+
+TEST_CASE("An empty alarm_mail in a section adds nobody and keeps those of global") {
+  const auto checked = check("[global]\nalarm_interval : 60\nalarm_mail : ops@example.org\n[svc]\nalarm_mail :\n");
+  CHECK(checked.code == 0);
+  CHECK(words_in(checked.settings["alarm_mail"]) == std::set<std::string>{"ops@example.org"});
+}
+
+TEST_CASE("alarm_interval from 1 to 59 counts as 60 and 0 or empty as none") {
+  for (const std::string value : {"1", "30", "59", "60"}) {
+    INFO(value);
+    CHECK_THAT(check("[svc]\nalarm_interval : " + value + "\n").settings["alarm_interval"], matches("60s?|1m"));
+  }
+  CHECK_THAT(check("[svc]\nalarm_interval : 61\n").settings["alarm_interval"], matches("61s?"));
+  for (const std::string value : {"0", ""}) {
+    INFO(value);
+    const auto checked = check("[svc]\nalarm_interval :" + value + "\n");
+    CHECK(checked.code == 0);
+    CHECK_THAT(checked.settings["alarm_interval"], matches("0?s?"));
+  }
+}
+
+TEST_CASE("Key and value are separated by a colon or an equals sign") {
+  const auto checked =
+      check("[svc]\nmax_tries=1\nstopwaitsecs = 2\nstopsignal:INT\nstartsecs\t:\t4\nrlimit_nofile :5\n");
+  CHECK(checked.code == 0);
+  CHECK(checked.settings["max_tries"] == "1");
+  CHECK_THAT(checked.settings["stopwaitsecs"], matches("2s?"));
+  CHECK(checked.settings["stopsignal"] == "INT");
+  CHECK_THAT(checked.settings["startsecs"], matches("4s?"));
+  CHECK(checked.settings["rlimit_nofile"] == "5");
+}
+
+TEST_CASE("A value may contain colons and equals signs and hashes") {
+  const auto checked = check("[svc]\ncommand : a=b:c #d e;f http://x/?y=z\n");
+  CHECK(checked.settings["command"] == "a=b:c #d e;f http://x/?y=z");
+}
+
+TEST_CASE("Comments begin in the first column or with a semicolon after a blank") {
+  const auto checked = check(
+      "# max_tries : 1\n; max_tries : 2\n[svc] ; the service\n#max_tries : 3\nmax_tries : 4 ; max_tries\nstopsignal : "
+      "INT\t; x\n\n");
+  CHECK(checked.code == 0);
+  CHECK(checked.err.empty());
+  CHECK(checked.settings["max_tries"] == "4");
+  CHECK(checked.settings["stopsignal"] == "INT");
+}
+
+TEST_CASE("An indented line is no item and gets a warning") {
+  const auto checked = check("[svc]\nmax_tries : 1\n max_tries : 2\n\tstopsignal : INT\n");
+  CHECK(checked.code == 0);
+  CHECK(checked.settings["max_tries"] == "1");
+  CHECK(checked.settings["stopsignal"] == "TERM");
+  CHECK_THAT(checked.err, contains("c:3: warning:"));
+  CHECK_THAT(checked.err, contains("c:4: warning:"));
+}
+
+TEST_CASE("An indented section header is no header") {
+  const auto checked = check("[svc]\nmax_tries : 1\n [other]\nstopsignal : INT\n");
+  CHECK(checked.code == 0);
+  CHECK(checked.settings["stopsignal"] == "INT");
+  CHECK_THAT(checked.err, contains("c:3: warning:"));
+}
+
+TEST_CASE("Blanks inside the brackets do not make the section of the service") {
+  for (const std::string header : {"[ svc]", "[svc ]", "[ svc ]"}) {
+    INFO(header);
+    const auto checked = check(header + "\nmax_tries : 7\n");
+    CHECK(checked.settings["max_tries"] != "7");
+    CHECK_THAT(checked.err, contains("c:1: "));
+  }
+}
+
+TEST_CASE("A line longer than 2048 bytes is cut there with a warning") {
+  const std::string head = "command : ";
+  const auto checked = check("[svc]\n" + head + std::string(3000, 'x') + "\nmax_tries : 3\n");
+  CHECK(checked.code == 0);
+  CHECK(checked.settings["command"] == std::string(2048 - head.size(), 'x'));
+  CHECK(checked.settings["max_tries"] == "3");
+  CHECK_THAT(checked.err, contains("c:2: warning:"));
+  const auto exact = check("[svc]\n" + head + std::string(2048 - head.size(), 'x') + "\n");
+  CHECK(exact.err.empty());
+  CHECK(exact.settings["command"] == std::string(2048 - head.size(), 'x'));
+}
+
+TEST_CASE("CRLF and a byte-order mark and a missing last newline do no harm") {
+  const auto checked = check("\xEF\xBB\xBF[svc]\r\nmax_tries : 3\r\nstopsignal : INT\r\nexitcodes : 0 3");
+  CHECK(checked.code == 0);
+  CHECK(checked.err.empty());
+  CHECK(checked.settings["max_tries"] == "3");
+  CHECK(checked.settings["stopsignal"] == "INT");
+  CHECK_THAT(checked.settings["exitcodes"], matches("0[ ,]3"));
+}
+
+TEST_CASE("NUL bytes are told and what follows is still read") {
+  const auto checked = check("[svc]\nmax_tries : 3\nalarm_mail : a@b\0c\nstopsignal : INT\n"s);
+  CHECK_THAT(checked.err, contains("c:3: "));
+  CHECK((checked.code == 100 || (checked.settings["max_tries"] == "3" && checked.settings["stopsignal"] == "INT")));
+}
+
+TEST_CASE("A file of random bytes ends in diagnostics") {
+  TempDir work;
+  REQUIRE(shell("head -c 50000 /dev/urandom > c", work.path()).code == 0);
+  const auto result = supervise({"--check", "-F", "c", "-p", "svc"}, work.path());
+  CHECK((result.code == 0 || result.code == 100));
+  CHECK_FALSE(result.err.empty());
+}
+
+TEST_CASE("Unknown keys are warnings with file and line and the service starts") {
+  const Supervised svc({.command = service({}), .conf = "[global]\n[svc]\nstopwaitsec : 3\n"});
+  CHECK_THAT(svc.launch().err, contains("supervise.conf:3: warning:"));
+  CHECK_THAT(svc.launch().err, contains("stopwaitsec"));
+  svc.await_service();
+}
+
+TEST_CASE("Bad values are errors with file and line and nothing starts") {
+  const std::pair<std::string, std::string> bad[] = {{"startsecs", "abc"},
+                                                     {"startsecs", "-1"},
+                                                     {"startsecs", "5 parsecs"},
+                                                     {"stopwaitsecs", "1e99"},
+                                                     {"stopsignal", "NOSUCH"},
+                                                     {"stopsignal", "99"},
+                                                     {"stopasgroup", "maybe"},
+                                                     {"autorestart", "sometimes"},
+                                                     {"exitcodes", "0 256"},
+                                                     {"exitcodes", "x"},
+                                                     {"startretries", "-3"},
+                                                     {"backoff", "fast"},
+                                                     {"backoff_jitter", "2"},
+                                                     {"max_tries", "many"},
+                                                     {"max_tries", "-1"},
+                                                     {"max_tries", "99999999999999999999"},
+                                                     {"umask", "9"},
+                                                     {"umask", "01000"},
+                                                     {"nice", "99"},
+                                                     {"rlimit_nofile", "some"},
+                                                     {"rlimit_as", "5 apples"},
+                                                     {"environment", "A"},
+                                                     {"environment", "A=\"x"},
+                                                     {"user", "no-such-user-here"},
+                                                     {"command", "sh -c 'x"},
+                                                     {"alarm_interval", "x"},
+                                                     {"control_group", "no-such-group-here"}};
+  for (const auto& [key, value] : bad) {
+    TempDir work;
+    write_file(work / "supervise.conf", "[svc]\n" + key + " : " + value + "\n");
+    const auto result = supervise({"-p", "status/svc", "-f", "sleep 100"}, work.path());
+    INFO(key << " : " << value << " → " << result.err);
+    CHECK(result.code == 100);
+    CHECK_THAT(result.err, contains("supervise.conf:2: error:"));
+    CHECK_THAT(result.err, contains(key));
+    CHECK_FALSE(fs::exists(work / "status"));
+  }
+}
+
+TEST_CASE("Lines that cannot be understood are errors with file and line") {
+  for (const std::string line : {"nonsense", "[svc", "[]", ": 3"}) {
+    const auto checked = check("[svc]\n" + line + "\n");
+    INFO(line << " → " << checked.err);
+    CHECK(checked.code == 100);
+    CHECK_THAT(checked.err, contains("c:2: error:"));
+  }
+}
+
+TEST_CASE("A duplicate key is told with its line") {
+  const auto checked = check("[svc]\nmax_tries : 3\nmax_tries : 4\n");
+  CHECK_THAT(checked.err, contains("c:3: "));
+  CHECK_THAT(checked.err, contains("max_tries"));
+}
+
+TEST_CASE("Bad values of other services do not matter for this one but --check reports them all") {
+  const std::string conf = "[other]\nstartsecs : abc\n[svc]\nmax_tries : 3\n[third]\nnice : x\n";
+  TempDir work;
+  write_file(work / "supervise.conf", conf);
+  CHECK(supervise({"-p", "status/svc", "-f", "sleep 100"}, work.path()).code == 0);
+  const auto all = check_all(conf);
+  CHECK(all.code == 100);
+  CHECK_THAT(all.err, contains("c:2: error:"));
+  CHECK_THAT(all.err, contains("c:6: error:"));
+}
+
+TEST_CASE("A bad value in global matters to a section that inherits it") {
+  CHECK(check("[global]\nstartsecs : abc\n[svc]\nmax_tries : 3\n").code == 100);
+  CHECK(check("[svc]\nmax_tries : 3\n[global]\nstartsecs : abc\n").code == 0);
+}
+
+TEST_CASE("Numbers take units") {
+  const auto checked =
+      check("[svc]\nrlimit_as : 2GB\nrlimit_core : 3MB\nstopwaitsecs : 1m\nstartsecs : 500ms\nfatal_retry : 1h\n");
+  CHECK(checked.code == 0);
+  const auto facts = facts_with("rlimit_as : 2GB\nrlimit_core : 3KB\n");
+  CHECK(facts["rlimit_as"].starts_with("2147483648:"));
+  CHECK(facts["rlimit_core"].starts_with("3072:"));
+}
+
+TEST_CASE("directory and umask and nice and limits are set for the service") {
+  TempDir work;
+  const auto facts = facts_with("directory : " + work.path().string() +
+                                "\numask : 027\nnice : 7\nrlimit_nofile : 321\nrlimit_core : 0\nrlimit_as : 1GB\n");
+  CHECK(facts["directory"] == work.path());
+  CHECK(facts["umask"] == "027");
+  CHECK(facts["nice"] == "7");
+  CHECK(facts["rlimit_nofile"].starts_with("321:"));
+  CHECK(facts["rlimit_core"].starts_with("0:"));
+  CHECK(facts["rlimit_as"].starts_with("1073741824:"));
+}
+
+TEST_CASE("The settings of the service are not those of supervise") {
+  TempDir work;
+  const Supervised svc({.command = service({"facts", "-"}),
+                        .conf = "[svc]\ndirectory : " + work.path().string() + "\nnice : 7\nrlimit_nofile : 321\n"});
+  facts_of(svc);
+  CHECK(directory_of(svc.pid()) == svc.work().path());
+  CHECK(getpriority(PRIO_PROCESS, static_cast<id_t>(svc.pid())) == getpriority(PRIO_PROCESS, 0));
+  CHECK(text_of("/proc/" + std::to_string(svc.pid()) + "/limits").find(" 321 ") == std::string::npos);
+}
+
+TEST_CASE("environment adds variables with quotes and commas") {
+  const Supervised svc({.command = service({"facts", "-"}),
+                        .conf = "[svc]\nenvironment : A=\"x, y\",B='it is',C=plain,D=\"\",PATH=\"/bin\"\n",
+                        .environment = {{"KEPT", "yes"}, {"C", "before"}}});
+  const auto facts = facts_of(svc);
+  CHECK(facts["env.A"] == "x, y");
+  CHECK(facts["env.B"] == "it is");
+  CHECK(facts["env.C"] == "plain");
+  CHECK(facts.has("env.D"));
+  CHECK(facts["env.D"].empty());
+  CHECK(facts["env.PATH"] == "/bin");
+  CHECK(facts["env.KEPT"] == "yes");
+}
+
+TEST_CASE("The command is looked up in the PATH that environment sets") {
+  TempDir work;
+  write_script(work / "own-program", "exec sleep 100");
+  const Supervised svc({.command = {"own-program"},
+                        .conf = "[svc]\nenvironment : PATH=\"" + work.path().string() + ":/usr/bin:/bin\"\n"});
+  svc.await_service();
+}
+
+TEST_CASE("environment_file is read at every start") {
+  TempDir work;
+  write_file(work / "env", "# a comment\n\nONE=first\nTWO=with blanks\n");
+  const Supervised svc(
+      {.command = service({"facts", "-"}), .conf = "[svc]\nenvironment_file : " + (work / "env").string() + "\n"});
+  CHECK(facts_of(svc)["env.ONE"] == "first");
+  CHECK(facts_of(svc)["env.TWO"] == "with blanks");
+  write_file(work / "env", "ONE=second\n");
+  restart(svc);
+  svc.await_that("the new value", [&] { return facts_of(svc)["env.ONE"] == "second"; });
+}
+
+TEST_CASE("user as uid and gid in numbers") {
+  SKIP_UNLESS(is_root(), "only root can change users");
+  const auto both = facts_with("user : 12345:23456\n");
+  CHECK(both["uid"] == "12345\t12345\t12345\t12345");
+  CHECK(both["gid"] == "23456\t23456\t23456\t23456");
+  CHECK(both["groups"].find_first_not_of(" 23456") == std::string::npos);
+  const auto one = facts_with("user : 12345\n");
+  CHECK(one["uid"] == "12345\t12345\t12345\t12345");
+}
+
+TEST_CASE("user as a name brings its group and supplementary groups") {
+  SKIP_UNLESS(is_root(), "only root can change users");
+  SKIP_UNLESS(enter_own_mounts(), "no mount namespace to be had");
+  TempDir work;
+  write_file(work / "passwd", "root:x:0:0:root:/root:/bin/sh\ntester:x:4242:4243:Tester:/home/tester:/bin/sh\n");
+  write_file(work / "group",
+             "root:x:0:\ntester:x:4243:\nextra:x:4244:root,tester\nother:x:4245:testera\nlast:x:4246:tester\n");
+  for (const std::string name : {"passwd", "group"})
+    REQUIRE(mount((work / name).c_str(), ("/etc/" + name).c_str(), nullptr, MS_BIND, nullptr) == 0);
+  const auto facts = facts_with("user : tester\n");
+  CHECK(facts["uid"] == "4242\t4242\t4242\t4242");
+  CHECK(facts["gid"] == "4243\t4243\t4243\t4243");
+  auto groups = words_in(facts["groups"]);
+  groups.erase("4243");
+  CHECK(groups == std::set<std::string>{"4244", "4246"});
+}
+
+TEST_CASE("A supervise that is not root cannot change the user and says so") {
+  SKIP_UNLESS(is_root() && has_program("setpriv"), "needs root and setpriv");
+  TempDir work;
+  fs::copy_file(supervise_program(), work / "supervise");
+  chmod((work / "supervise").c_str(), 0755);
+  chmod(work.path().c_str(), 0777);
+  write_file(work / "supervise.conf", "[svc]\nuser : 1:1\n");
+  const auto result = run(Command{.argv = {"setpriv", "--reuid=54321", "--regid=54321", "--clear-groups", "./supervise",
+                                           "-p", "status/svc", "-f", "sleep 100"},
+                                  .directory = work.path()});
+  INFO(result.err);
+  CHECK_FALSE(result.err.empty());
+  const auto status = read_status(work / "status/svc/status");
+  CHECK((result.code == 100 || (status && status->pid == 0)));
+}
+
+TEST_CASE("control_group lets its members write commands and others not") {
+  SKIP_UNLESS(is_root() && has_program("setpriv"), "needs root and setpriv");
+  const Supervised svc(
+      {.command = service({}), .conf = "[svc]\ncontrol_group : daemon\n", .before_exec = [] { umask(077); }});
+  struct stat facts {};
+  REQUIRE(stat((svc / "control").c_str(), &facts) == 0);
+  const auto group = facts.st_gid;
+  CHECK(group != 0);
+  CHECK(mode_of(svc / "control") == "fifo 0620");
+  CHECK(mode_of(svc.dir()) == "dir 0710");
+  CHECK(mode_of(svc / "supervise") == "dir 0710");
+  CHECK(mode_of(svc / "lock") == "file 0600");
+  chmod((svc.work() / "status").c_str(), 0755);
+  const auto echo_as = [&svc](const std::string& gid) {
+    return run({"setpriv", "--reuid=54321", "--regid=54321", "--groups=" + gid, "sh", "-c",
+                "echo s > '" + (svc / "control").string() + "'"})
+        .code;
+  };
+  CHECK(echo_as("54322") != 0);
+  CHECK(svc.state()["alarm"] == "on");
+  CHECK(echo_as(std::to_string(group)) == 0);
+  svc.await("alarm", "off");
+}
+
+TEST_CASE("r takes new settings into force") {
+  TempDir work;
+  const auto log = work / "signals";
+  const Supervised svc({.command = service({"trap", "got", log}), .conf = "[svc]\nstopsignal : TERM\n"});
+  svc.await_lines(log, 1);
+  rewrite(svc, "[svc]\nstopsignal : USR1\nstopwaitsecs : 0.2\n");
+  svc.write("r");
+  svc.write("d");
+  svc.await_state("STOPPED");
+  CHECK(lines_of(log) == Words{"got ready", "got USR1", "got CONT"});
+  CHECK(svc.state()["exit"] == "signal KILL");
+}
+
+TEST_CASE("HUP to supervise reads the configuration again") {
+  const Supervised svc({.command = service({"facts", "-"}), .conf = "[svc]\nenvironment : A=one\n"});
+  CHECK(facts_of(svc)["env.A"] == "one");
+  rewrite(svc, "[svc]\nenvironment : A=two\n");
+  ::kill(svc.pid(), SIGHUP);
+  svc.await_that("the new value", [&] {
+    restart(svc);
+    return facts_of(svc)["env.A"] == "two";
+  });
+}
+
+TEST_CASE("r does not touch the running service") {
+  const Supervised svc({.command = service({}), .conf = "[svc]\nnice : 1\n"});
+  const auto pid = svc.await_service();
+  rewrite(svc, "[svc]\nnice : 2\n");
+  svc.write("r");
+  svc.write("s");
+  svc.await("alarm", "off");
+  CHECK(svc.status().pid == pid);
+  CHECK(svc.state()["starts"] == "1");
+}
+
+TEST_CASE("A new command in the section is used from the next start on") {
+  const Supervised svc({.conf = "[svc]\ncommand : sleep 6001\n"});
+  const auto pid = svc.await_service();
+  rewrite(svc, "[svc]\ncommand : sleep 6002\n");
+  svc.write("r");
+  svc.write("k");
+  CHECK(arguments(svc.await_service(pid)) == Words{"sleep", "6002"});
+}
+
+TEST_CASE("A faulty file at r is reported with its line and the old settings stay") {
+  TempDir work;
+  const auto log = work / "signals";
+  const Supervised svc({.command = service({"trap", "got", log}), .conf = "[svc]\nstopsignal : USR1\n"});
+  const auto pid = svc.await_service();
+  svc.await_lines(log, 1);
+  rewrite(svc, "[svc]\nstopsignal : USR2\nstartsecs : abc\n");
+  svc.write("r");
+  svc.await_log("supervise.conf:3: ");
+  CHECK_THAT(svc.log(), contains("startsecs"));
+  CHECK(alive(svc.pid()));
+  CHECK(svc.status().pid == pid);
+  svc.write("d");
+  svc.await_lines(log, 3);
+  CHECK(lines_of(log) == Words{"got ready", "got USR1", "got CONT"});
+}
+
+TEST_CASE("A configuration file that is gone at r is reported and the old settings stay") {
+  TempDir work;
+  const auto log = work / "signals";
+  const Supervised svc({.command = service({"trap", "got", log}), .conf = "[svc]\nstopsignal : USR1\n"});
+  svc.await_lines(log, 1);
+  fs::remove(svc.work() / "supervise.conf");
+  svc.write("r");
+  svc.await_log("supervise.conf");
+  svc.write("d");
+  svc.await_lines(log, 3);
+  CHECK(lines_of(log)[1] == "got USR1");
+}
+
+TEST_CASE("r finds supervise.conf of the working directory that came later") {
+  const Supervised svc({.command = service({"facts", "-"})});
+  CHECK_FALSE(facts_of(svc).has("env.LATER"));
+  write_file(svc.work() / "supervise.conf", "[svc]\nenvironment : LATER=yes\n");
+  svc.write("r");
+  restart(svc);
+  svc.await_that("the new value", [&] { return facts_of(svc)["env.LATER"] == "yes"; });
+}

@@ -1,0 +1,524 @@
+#include "harness.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <stdexcept>
+#include <system_error>
+
+namespace harness {
+namespace {
+
+[[noreturn]] void fail(const std::string& what) { throw std::system_error(errno, std::generic_category(), what); }
+
+std::vector<pid_t> all_processes() {
+  std::vector<pid_t> pids;
+  DIR* folder = opendir("/proc");
+  if (folder == nullptr) return pids;
+  while (const auto* entry = readdir(folder))
+    if (const pid_t pid = std::atoi(entry->d_name); pid > 0) pids.push_back(pid);
+  closedir(folder);
+  return pids;
+}
+
+std::vector<pid_t> descendants(pid_t ancestor) {
+  std::multimap<pid_t, pid_t> tree;
+  for (const auto pid : all_processes())
+    if (const auto facts = process(pid)) tree.emplace(facts->parent, pid);
+  std::vector<pid_t> found = {ancestor};
+  for (std::size_t i = 0; i < found.size(); ++i)
+    for (auto [at, end] = tree.equal_range(found[i]); at != end; ++at) found.push_back(at->second);
+  found.erase(found.begin());
+  return found;
+}
+
+// The process that main() runs in is a child of this one, which is the reaper of all that its descendants leave behind,
+// supervises that detached themselves included: when the child ends, however it ends, all of them are killed.
+class Guardian {
+ public:
+  Guardian() {
+    sigset_t watched;
+    sigemptyset(&watched);
+    for (const int number : {SIGCHLD, SIGTERM, SIGINT, SIGHUP}) sigaddset(&watched, number);
+    sigset_t before;
+    sigprocmask(SIG_BLOCK, &watched, &before);
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    guardian_ = getpid();
+    const pid_t ward = fork();
+    if (ward < 0) std::abort();
+    if (ward != 0) _exit(guard(ward, watched));
+    setsid();
+    sigprocmask(SIG_SETMASK, &before, nullptr);
+  }
+
+  [[nodiscard]] pid_t pid() const { return guardian_; }
+
+ private:
+  static int guard(pid_t ward, const sigset_t& watched) {
+    int result = 128 + SIGKILL;
+    for (bool over = false; !over;) {
+      const int number = sigwaitinfo(&watched, nullptr);
+      if (number != SIGCHLD && number > 0) {
+        result = 128 + number;
+        break;
+      }
+      int status = 0;
+      for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;)
+        if (pid == ward) over = true, result = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    }
+    while (true) {
+      for (const auto pid : descendants(getpid())) ::kill(pid, SIGKILL);
+      if (waitpid(-1, nullptr, 0) < 0 && errno == ECHILD) return result;
+    }
+  }
+
+  pid_t guardian_ = 0;
+};
+const Guardian kGuardian;
+
+int make_capture(const char* name) {
+  const int fd = memfd_create(name, MFD_CLOEXEC);
+  if (fd < 0) fail("memfd_create");
+  return fd;
+}
+
+std::string captured(int fd) {
+  std::string text;
+  std::array<char, 65536> buffer{};
+  for (ssize_t n; (n = pread(fd, buffer.data(), buffer.size(), static_cast<off_t>(text.size()))) > 0;)
+    text.append(buffer.data(), static_cast<std::size_t>(n));
+  return text;
+}
+
+std::string link_target(const std::string& path) {
+  std::array<char, 4096> buffer{};
+  const auto size = readlink(path.c_str(), buffer.data(), buffer.size());
+  return size < 0 ? std::string{} : std::string(buffer.data(), static_cast<std::size_t>(size));
+}
+
+std::string environment_or(const char* name, const std::string& fallback) {
+  const char* value = std::getenv(name);
+  return value != nullptr && *value != 0 ? value : fallback;
+}
+
+fs::path own_folder() { return fs::path(link_target("/proc/self/exe")).parent_path(); }
+
+bool uses(pid_t pid, const std::string& directory) {
+  const auto inside = [&directory](const std::string& path) { return path.find(directory) != std::string::npos; };
+  if (inside(directory_of(pid)) || inside(text_of("/proc/" + std::to_string(pid) + "/cmdline"))) return true;
+  return std::ranges::any_of(descriptors(pid), [&](const auto& entry) { return inside(entry.second); });
+}
+
+}  // namespace
+
+// ---- Skipping
+
+void report_skip(const std::string& reason) {
+  std::printf("SKIP: %s\n", reason.c_str());
+  std::fflush(stdout);
+}
+
+bool is_root() { return geteuid() == 0; }
+
+bool has_program(const std::string& name) {
+  std::string path = environment_or("PATH", "/usr/bin:/bin") + ":/usr/sbin:/sbin:";
+  for (std::size_t at = 0, end; (end = path.find(':', at)) != std::string::npos; at = end + 1)
+    if (access((path.substr(at, end - at) + "/" + name).c_str(), X_OK) == 0) return true;
+  return false;
+}
+
+bool is_sanitized() { return environment_or("SANITIZED", "0") != "0"; }
+
+bool enter_own_mounts() {
+  return unshare(CLONE_NEWNS) == 0 && mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
+}
+
+void mount_tmpfs(const fs::path& where, const std::string& options) {
+  if (mount("none", where.c_str(), "tmpfs", 0, options.c_str()) != 0) fail("tmpfs on " + where.string());
+}
+
+bool can_dump_core(const fs::path& directory) {
+  const pid_t pid = fork();
+  if (pid == 0) {
+    rlimit now{};
+    getrlimit(RLIMIT_CORE, &now);
+    now.rlim_cur = now.rlim_max;
+    setrlimit(RLIMIT_CORE, &now);
+    if (chdir(directory.c_str()) != 0) _exit(1);
+    const auto program = service({"core"});
+    execl(program[0].c_str(), program[0].c_str(), "core", nullptr);
+    _exit(1);
+  }
+  int status = 0;
+  waitpid(pid, &status, 0);
+  return WIFSIGNALED(status) && WCOREDUMP(status);
+}
+
+// ---- Files
+
+std::string text_of(const fs::path& file) {
+  std::string text;
+  const int fd = open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) return text;
+  std::array<char, 65536> buffer{};
+  for (ssize_t n; (n = read(fd, buffer.data(), buffer.size())) > 0;)
+    text.append(buffer.data(), static_cast<std::size_t>(n));
+  close(fd);
+  return text;
+}
+
+Words lines_in(const std::string& text) {
+  Words lines;
+  for (std::size_t at = 0; at < text.size();) {
+    const auto end = std::min(text.find('\n', at), text.size());
+    lines.push_back(text.substr(at, end - at));
+    at = end + 1;
+  }
+  return lines;
+}
+
+std::size_t count_lines(const fs::path& file, std::string_view part) {
+  const auto lines = lines_of(file);
+  return static_cast<std::size_t>(
+      std::ranges::count_if(lines, [part](const auto& line) { return line.find(part) != std::string::npos; }));
+}
+
+void write_file(const fs::path& file, std::string_view text, mode_t mode) {
+  const int fd = open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+  if (fd < 0) fail(file);
+  if (fchmod(fd, mode) != 0 || ::write(fd, text.data(), text.size()) != static_cast<ssize_t>(text.size())) fail(file);
+  close(fd);
+}
+
+void write_script(const fs::path& file, std::string_view body) {
+  write_file(file, "#!/bin/sh\n" + std::string(body) + "\n", 0755);
+}
+
+std::string mode_of(const fs::path& file) {
+  struct stat facts {};
+  if (lstat(file.c_str(), &facts) != 0) return "none";
+  std::array<char, 16> octal{};
+  std::snprintf(octal.data(), octal.size(), " %04o", facts.st_mode & 07777U);
+  switch (facts.st_mode & S_IFMT) {
+    case S_IFREG:
+      return std::string("file") + octal.data();
+    case S_IFIFO:
+      return std::string("fifo") + octal.data();
+    case S_IFDIR:
+      return std::string("dir") + octal.data();
+    case S_IFLNK:
+      return "link";
+    default:
+      return "other";
+  }
+}
+
+bool is_taken(const fs::path& lock) {
+  const int fd = open(lock.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return false;
+  const bool taken = flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+  close(fd);
+  return taken;
+}
+
+bool has_reader(const fs::path& fifo) {
+  const int fd = open(fifo.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+  if (fd < 0) return false;
+  close(fd);
+  return true;
+}
+
+TempDir::TempDir() {
+  auto name = environment_or("TMPDIR", "/tmp") + "/supervise.XXXXXX";
+  if (mkdtemp(name.data()) == nullptr) fail(name);
+  chmod(name.c_str(), 0755);
+  path_ = fs::canonical(name);
+}
+
+TempDir::~TempDir() {
+  kill_users_of(path_);
+  std::error_code ignored;
+  fs::remove_all(path_, ignored);
+}
+
+// ---- Processes
+
+Child::Child(const Command& command) : out_(make_capture("stdout")), err_(make_capture("stderr")) {
+  const int in = make_capture("stdin");
+  if (::write(in, command.input.data(), command.input.size()) < 0 || lseek(in, 0, SEEK_SET) != 0) fail("stdin");
+  std::vector<char*> argv;
+  for (const auto& word : command.argv) argv.push_back(const_cast<char*>(word.c_str()));
+  argv.push_back(nullptr);
+  pid_ = fork();
+  if (pid_ < 0) fail("fork");
+  if (pid_ == 0) {
+    for (const auto& [name, value] : command.environment) setenv(name.c_str(), value.c_str(), 1);
+    if (!command.directory.empty() && chdir(command.directory.c_str()) != 0) _exit(126);
+    dup2(in, 0);
+    dup2(out_, 1);
+    dup2(err_, 2);
+    if (command.before_exec) command.before_exec();
+    execvp(argv[0], argv.data());
+    dprintf(2, "%s: %s\n", argv[0], std::strerror(errno));
+    _exit(127);
+  }
+  close(in);
+}
+
+Child::~Child() {
+  if (running()) {
+    kill(SIGKILL);
+    int status = 0;
+    waitpid(pid_, &status, 0);
+  }
+  close(out_);
+  close(err_);
+}
+
+bool Child::running() {
+  int status = 0;
+  if (!status_ && waitpid(pid_, &status, WNOHANG) == pid_) status_ = status;
+  return !status_;
+}
+
+Result Child::wait(Clock::duration patience) {
+  if (!wait_until([this] { return !running(); }, patience))
+    throw std::runtime_error("still running: pid " + std::to_string(pid_) + "\n" + out() + err());
+  return {WIFEXITED(*status_) ? WEXITSTATUS(*status_) : -1, WIFSIGNALED(*status_) ? WTERMSIG(*status_) : 0, out(),
+          err()};
+}
+
+void Child::kill(int signal) const { ::kill(pid_, signal); }
+std::string Child::out() const { return captured(out_); }
+std::string Child::err() const { return captured(err_); }
+
+Result run(const Command& command) { return Child(command).wait(60s); }
+Result run(std::initializer_list<std::string> argv) { return run(Command{.argv = argv}); }
+Result shell(const std::string& text, const fs::path& directory) {
+  return run(Command{.argv = {"/bin/sh", "-c", text}, .directory = directory});
+}
+
+std::optional<ProcessFacts> process(pid_t pid) {
+  const auto text = text_of("/proc/" + std::to_string(pid) + "/stat");
+  const auto after_name = text.rfind(')');
+  if (after_name == std::string::npos) return {};
+  ProcessFacts facts;
+  if (std::sscanf(text.c_str() + after_name + 1, " %c %d %d %d", &facts.state, &facts.parent, &facts.group,
+                  &facts.session) != 4)
+    return {};
+  return facts;
+}
+
+bool alive(pid_t pid) {
+  const auto facts = process(pid);
+  return pid > 0 && facts && facts->state != 'Z' && facts->state != 'X';
+}
+
+std::string process_field(pid_t pid, const std::string& name) {
+  return KeyValues(text_of("/proc/" + std::to_string(pid) + "/status"), ":\t")[name];
+}
+
+std::map<int, std::string> descriptors(pid_t pid) {
+  std::map<int, std::string> found;
+  const auto folder = "/proc/" + std::to_string(pid) + "/fd";
+  DIR* stream = opendir(folder.c_str());
+  if (stream == nullptr) return found;
+  while (const auto* entry = readdir(stream))
+    if (entry->d_name[0] != '.') found[std::atoi(entry->d_name)] = link_target(folder + "/" + entry->d_name);
+  closedir(stream);
+  return found;
+}
+
+std::vector<pid_t> children(pid_t pid) {
+  std::vector<pid_t> found;
+  for (const auto candidate : all_processes())
+    if (const auto facts = process(candidate); facts && facts->parent == pid) found.push_back(candidate);
+  return found;
+}
+
+std::vector<std::string> arguments(pid_t pid) {
+  const auto text = text_of("/proc/" + std::to_string(pid) + "/cmdline");
+  std::vector<std::string> words;
+  for (std::size_t at = 0; at < text.size(); at += words.back().size() + 1) words.emplace_back(text.c_str() + at);
+  return words;
+}
+
+fs::path directory_of(pid_t pid) { return link_target("/proc/" + std::to_string(pid) + "/cwd"); }
+
+void kill_users_of(const fs::path& directory) {
+  const auto users = [&directory] {
+    auto found = descendants(kGuardian.pid());
+    std::erase_if(found, [&](pid_t pid) { return pid == getpid() || !alive(pid) || !uses(pid, directory); });
+    return found;
+  };
+  const auto none_left = [&users] {
+    const auto found = users();
+    for (const auto pid : found) ::kill(pid, SIGKILL);
+    return found.empty();
+  };
+  if (!wait_until(none_left)) std::fprintf(stderr, "processes in %s could not be killed\n", directory.c_str());
+}
+
+// ---- What supervise tells
+
+std::optional<Status> read_status(const fs::path& file) {
+  const auto bytes = text_of(file);
+  if (bytes.size() != 20) return {};
+  const auto byte = [&bytes](std::size_t i) { return static_cast<unsigned char>(bytes[i]); };
+  unsigned long long tai = 0;
+  for (std::size_t i = 0; i < 8; ++i) tai = tai << 8 | byte(i);
+  Status status;
+  for (std::size_t i = 8; i < 12; ++i) status.nanoseconds = status.nanoseconds << 8 | byte(i);
+  status.time = static_cast<double>(tai - (1ULL << 62) - 10) + status.nanoseconds * 1e-9;
+  status.paused = byte(12);
+  status.want = bytes[13];
+  status.alarm = bytes[14];
+  status.reserved = byte(15);
+  unsigned pid = 0;
+  for (std::size_t i = 20; i-- > 16;) pid = pid << 8 | byte(i);
+  status.pid = static_cast<pid_t>(pid);
+  return status;
+}
+
+KeyValues::KeyValues(const std::string& text, std::string_view separator) {
+  for (std::size_t at = 0; at < text.size();) {
+    const auto end = std::min(text.find('\n', at), text.size());
+    const auto line = text.substr(at, end - at);
+    if (const auto split = line.find(separator); split != std::string::npos)
+      values_[line.substr(0, split)] = line.substr(split + separator.size());
+    at = end + 1;
+  }
+}
+
+std::string KeyValues::operator[](const std::string& key) const {
+  const auto found = values_.find(key);
+  return found == values_.end() ? std::string{} : found->second;
+}
+
+double KeyValues::number(const std::string& key) const { return std::atof((*this)[key].c_str()); }
+
+// ---- Starting it
+
+std::string supervise_program() {
+  return environment_or("SUPERVISE", (own_folder() / "../../supervise").lexically_normal());
+}
+
+Words service(std::initializer_list<std::string> verbs) {
+  Words words = {environment_or("SERVICE", own_folder() / "service")};
+  words.insert(words.end(), verbs);
+  return words;
+}
+
+Result supervise(const Words& arguments, const fs::path& directory) {
+  Words argv = {supervise_program()};
+  argv.insert(argv.end(), arguments.begin(), arguments.end());
+  return run(Command{.argv = argv, .directory = directory});
+}
+
+Status StatusDir::status() const {
+  const auto found = read_status(dir_ / "status");
+  if (!found) throw std::runtime_error("status does not have 20 bytes\n" + report());
+  return *found;
+}
+
+KeyValues StatusDir::state() const { return KeyValues(text_of(dir_ / "state")); }
+
+pid_t StatusDir::recorded_supervise() const { return static_cast<pid_t>(state().number("supervise_pid")); }
+
+std::string StatusDir::report() const {
+  return "-- state\n" + text_of(dir_ / "state") + "-- supervise.log\n" + log() + "-- __stderr\n" +
+         text_of(dir_ / "__stderr");
+}
+
+void StatusDir::write(std::string_view commands) const {
+  const int fd = open((dir_ / "control").c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+  if (fd < 0) fail("control");
+  const auto written = ::write(fd, commands.data(), commands.size());
+  close(fd);
+  if (written != static_cast<ssize_t>(commands.size())) throw std::runtime_error("control is full");
+}
+
+void StatusDir::await_that(const std::string& what, const std::function<bool()>& condition) const {
+  if (!wait_until(condition)) throw std::runtime_error("waited in vain for " + what + "\n" + report());
+}
+
+pid_t StatusDir::await_service(pid_t other_than) const {
+  pid_t pid = 0;
+  await_that("the service to run", [&] {
+    const auto now = read_status(dir_ / "status");
+    pid = now ? now->pid : 0;
+    return pid != 0 && pid != other_than && alive(pid);
+  });
+  return pid;
+}
+
+void StatusDir::await(const std::string& key, const std::string& value) const {
+  await_that(key + "=" + value, [&] { return state()[key] == value; });
+}
+
+void StatusDir::await_log(const std::string& text) const {
+  await_that("the log line: " + text, [&] { return log().find(text) != std::string::npos; });
+}
+
+void StatusDir::await_lines(const fs::path& file, std::size_t count) const {
+  await_that(std::to_string(count) + " lines in " + file.string(), [&] { return lines_of(file).size() >= count; });
+}
+
+void StatusDir::await_exit() const {
+  const auto pid = recorded_supervise();
+  await_that("supervise to exit", [pid] { return !alive(pid); });
+}
+
+Supervised::Supervised(const Setup& setup) : StatusDir(work_.path() / "status" / setup.name) {
+  Words argv = setup.wrapper;
+  argv.push_back(setup.program);
+  if (setup.mode == Mode::kForeground) argv.push_back("-n");
+  argv.insert(argv.end(), setup.options.begin(), setup.options.end());
+  if (!setup.conf.empty()) {
+    write_file(work_ / "supervise.conf", setup.conf);
+    argv.insert(argv.end(), {"-F", work_ / "supervise.conf"});
+  }
+  argv.insert(argv.end(), {setup.command.empty() ? "-p" : "-u", dir()});
+  argv.insert(argv.end(), setup.command.begin(), setup.command.end());
+
+  const Command command{
+      .argv = argv, .directory = work_.path(), .environment = setup.environment, .before_exec = setup.before_exec};
+  if (setup.mode == Mode::kDetached) {
+    launch_ = run(command);
+    if (launch_.code != 0)
+      throw std::runtime_error("supervise did not start: " + std::to_string(launch_.code) + "\n" + launch_.err);
+    pid_ = recorded_supervise();
+  } else {
+    child_ = std::make_unique<Child>(command);
+    pid_ = child_->pid();
+    const auto ready = [this] { return has_reader(dir() / "ok") && state().has("state"); };
+    if (!wait_until([&] { return !child_->running() || ready(); }) || !child_->running())
+      throw std::runtime_error("supervise -n does not get under way\n" + child_->err());
+  }
+}
+
+std::string Supervised::report() const {
+  auto text = "supervise " + std::to_string(pid_) + (alive(pid_) ? " lives\n" : " is dead\n") + StatusDir::report();
+  if (child_) text += "-- stderr of supervise -n\n" + child_->err();
+  return text;
+}
+
+void Supervised::await_exit() const {
+  await_that("supervise to exit", [this] { return child_ ? !child_->running() : !alive(pid_); });
+}
+
+}  // namespace harness

@@ -1,0 +1,548 @@
+// Section 7 of the contract: what the service is given, how it is started, restarted and stopped, and what idling
+// costs.
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <ctime>
+#include <utility>
+
+#include "harness.h"
+
+using namespace harness;
+
+namespace {
+
+KeyValues facts_from(const StatusDir& dir, const fs::path& file) {
+  dir.await_that("the facts of the service", [&] { return fs::exists(file); });
+  return KeyValues(text_of(file));
+}
+
+void check_clean(const StatusDir& dir, const KeyValues& facts) {
+  Words open_files;
+  for (const auto& [key, value] : facts.all())
+    if (key.starts_with("fd.")) open_files.push_back(key + " " + value);
+  CHECK(open_files ==
+        Words{"fd.0 /dev/null", "fd.1 " + (dir / "__stdout").string(), "fd.2 " + (dir / "__stderr").string()});
+  CHECK(facts["blocked"] == "0000000000000000");
+  CHECK(facts["ignored"] == "0000000000000000");
+  CHECK(facts["group"] == facts["pid"]);
+  CHECK(facts["session"] == std::to_string(process(dir.recorded_supervise())->session));
+  CHECK(facts["parent"] == std::to_string(dir.recorded_supervise()));
+}
+
+void make_unclean() {
+  for (const int number : {SIGPIPE, SIGHUP, SIGINT, SIGTERM, SIGCHLD, SIGUSR1, SIGTTOU, 40}) signal(number, SIG_IGN);
+  sigset_t all;
+  sigfillset(&all);
+  sigprocmask(SIG_SETMASK, &all, nullptr);
+  for (const int fd : {3, 5, 42, 250}) dup2(1, fd);
+}
+
+// The times (seconds, monotonic) at which `service started FILE` began.
+std::vector<double> starts_in(const fs::path& file) {
+  std::vector<double> times;
+  for (const auto& line : lines_of(file)) times.push_back(std::atof(line.c_str() + line.find(' ')) * 1e-9);
+  return times;
+}
+
+double monotonic_now() {
+  timespec time{};
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
+}
+
+double median(std::vector<double> values) {
+  std::ranges::sort(values);
+  return values[values.size() / 2];
+}
+
+std::string switches(pid_t pid) {
+  return process_field(pid, "voluntary_ctxt_switches") + " " + process_field(pid, "nonvoluntary_ctxt_switches");
+}
+
+// State after a first start that could not be made.
+KeyValues after_failed_start(const Words& command, const std::string& conf = "") {
+  const Supervised svc({.command = command, .conf = "[svc]\nbackoff : exponential\nbackoff_factor : 20\n" + conf});
+  svc.await_state("BACKOFF");
+  const auto state = svc.state();
+  INFO(state["reason"]);
+  CHECK(state["pid"] == "0");
+  CHECK(svc.status().pid == 0);
+  CHECK(state["exit"].empty());
+  CHECK_FALSE(state["reason"].empty());
+  CHECK_THAT(svc.log(), contains(state["reason"]));
+  CHECK_THAT(svc.launch().err, contains(state["reason"]));
+  CHECK(children(svc.pid()).empty());
+  return state;
+}
+
+}  // namespace
+
+TEST_CASE("The service starts clean") {
+  const Supervised detached({.command = service({"facts", "facts"})});
+  check_clean(detached, facts_from(detached, detached.work() / "facts"));
+  const Supervised foreground({.command = service({"facts", "facts"}), .mode = Mode::kForeground});
+  check_clean(foreground, facts_from(foreground, foreground.work() / "facts"));
+}
+
+TEST_CASE("The service starts clean even when supervise itself was started in a mess") {
+  for (const Mode mode : {Mode::kDetached, Mode::kForeground}) {
+    const Supervised svc({.command = service({"facts", "facts"}), .mode = mode, .before_exec = make_unclean});
+    const auto facts = facts_from(svc, svc.work() / "facts");
+    check_clean(svc, facts);
+    const auto pid = svc.await_service();
+    fs::remove(svc.work() / "facts");
+    svc.write("k");
+    svc.await_service(pid);
+    check_clean(svc, facts_from(svc, svc.work() / "facts"));
+    svc.write("dx");
+    svc.await_exit();
+  }
+}
+
+TEST_CASE("A later start is as clean as the first and after helpers ran") {
+  TempDir work;
+  write_script(work / "hook", "exit 0");
+  const Supervised svc({.command = service({"facts", "facts"}),
+                        .conf = "[svc]\nalarm_interval : 60\nalarm_command : " + (work / "hook").string() + "\n",
+                        .options = {"-r", work / "hook"}});
+  facts_from(svc, svc.work() / "facts");
+  for (int i = 0; i < 2; ++i) {
+    const auto pid = svc.await_service();
+    fs::remove(svc.work() / "facts");
+    svc.write("k");
+    svc.await_service(pid);
+    check_clean(svc, facts_from(svc, svc.work() / "facts"));
+  }
+}
+
+TEST_CASE("Umask and limits and environment are inherited unless configured") {
+  const Supervised svc(
+      {.command = service({"facts", "facts"}), .environment = {{"GREETING", "hello world"}}, .before_exec = [] {
+         umask(027);
+         const rlimit files{123, 456};
+         setrlimit(RLIMIT_NOFILE, &files);
+         if (nice(3) == -1) _exit(1);
+       }});
+  const auto facts = facts_from(svc, svc.work() / "facts");
+  CHECK(facts["umask"] == "027");
+  CHECK(facts["rlimit_nofile"] == "123:456");
+  CHECK(std::atoi(facts["nice"].c_str()) == getpriority(PRIO_PROCESS, 0) + 3);
+  CHECK(facts["env.GREETING"] == "hello world");
+  CHECK(facts["directory"] == svc.work().path().string());
+}
+
+TEST_CASE("A command that is not found is reported as such") {
+  CHECK(after_failed_start({"redis-sever", "--port", "0"})["reason"] == "command not found: redis-sever");
+}
+
+TEST_CASE("A path that does not exist is reported with its name") {
+  CHECK_THAT(after_failed_start({"/no/such/folder/program"})["reason"], contains("/no/such/folder/program"));
+}
+
+TEST_CASE("A file that is not executable is reported with its name") {
+  TempDir work;
+  write_file(work / "plain", "text", 0644);
+  const auto reason = after_failed_start({work / "plain"})["reason"];
+  CHECK_THAT(reason, contains(work / "plain"));
+  CHECK_THAT(reason, !contains("not found"));
+  CHECK_THAT(after_failed_start({work.path()})["reason"], contains(work.path()));
+}
+
+TEST_CASE("A script whose interpreter is missing is reported as such") {
+  TempDir work;
+  write_file(work / "script", "#!/no/such/interpreter -x\n", 0755);
+  const auto reason = after_failed_start({work / "script"})["reason"];
+  CHECK_THAT(reason, contains(work / "script"));
+  CHECK_THAT(reason, contains("interpreter"));
+}
+
+TEST_CASE("A working directory that is gone is reported as such") {
+  TempDir work;
+  const auto reason = after_failed_start(service({}), "directory : " + (work / "gone").string() + "\n")["reason"];
+  CHECK_THAT(reason, contains("cannot change to directory"));
+  CHECK_THAT(reason, contains(work / "gone"));
+}
+
+TEST_CASE("A text file without an interpreter line is run by sh as execvp does") {
+  TempDir work;
+  write_file(work / "plain", "echo \"from sh $1\"\nexec sleep 100\n", 0755);
+  const Supervised svc({.command = {work / "plain", "with arguments"}});
+  svc.await_lines(svc / "__stdout", 1);
+  CHECK(text_of(svc / "__stdout") == "from sh with arguments\n");
+}
+
+TEST_CASE("A failed start is not told as an exit code and the real exit before it is kept") {
+  TempDir work;
+  fs::copy_file(service({})[0], work / "program");
+  const Supervised svc({.command = {work / "program", "sleep", "1200", "exit", "5"}});
+  svc.await_service();
+  fs::remove(work / "program");
+  svc.await_state("BACKOFF");
+  svc.await_that("the reason", [&] { return svc.state()["reason"].find("program") != std::string::npos; });
+  CHECK(svc.state()["exit"] == "code 5");
+  fs::copy_file(service({})[0], work / "program");
+  svc.await_service();
+}
+
+TEST_CASE("A death is noticed at once and a service that ran well is restarted at once") {
+  TempDir work;
+  const auto log = work / "starts";
+  const Supervised svc({.command = service({"started", log})});
+  double best = 1000;
+  for (std::size_t i = 1; i <= 3; ++i) {
+    svc.await_state("RUNNING");
+    const auto pid = svc.await_service();
+    const auto death = monotonic_now();
+    ::kill(pid, SIGKILL);
+    svc.await_lines(log, i + 1);
+    best = std::min(best, starts_in(log).back() - death);
+  }
+  CHECK(best < 0.3);
+}
+
+TEST_CASE("From death to the new exec takes at most half as long again as bare vfork and exec", "[serial]") {
+  SKIP_UNLESS(!is_sanitized(), "the sanitizers slow it down");
+  TempDir work;
+  const auto bare = work / "bare";
+  const auto measure = [](pid_t pid, const fs::path& log, std::size_t lines) {
+    const auto death = monotonic_now();
+    ::kill(pid, SIGKILL);
+    REQUIRE(wait_until([&] { return lines_of(log).size() >= lines; }));
+    return starts_in(log).back() - death;
+  };
+  const auto floor_program = service({"started", bare});
+  Child loop({.argv = service({}), .before_exec = [&] {
+                std::vector<char*> argv;
+                for (const auto& word : floor_program) argv.push_back(const_cast<char*>(word.c_str()));
+                argv.push_back(nullptr);
+                while (true) {
+                  const pid_t pid = vfork();
+                  if (pid == 0) {
+                    execv(argv[0], argv.data());
+                    _exit(1);
+                  }
+                  int status = 0;
+                  waitpid(pid, &status, 0);
+                }
+              }});
+  const auto log = work / "starts";
+  const Supervised svc({.command = service({"started", log}), .conf = "[svc]\nstartsecs : 0.1\n"});
+  std::vector<double> floor;
+  std::vector<double> ours;
+  const auto measure_both = [&] {
+    for (int i = 0; i < 7; ++i) {
+      const auto begun = lines_of(bare).size();
+      floor.push_back(measure(std::atoi(lines_of(bare).back().c_str()), bare, begun + 1));
+      svc.await_lines(log, 1);
+      std::this_thread::sleep_for(1050ms);
+      ours.push_back(measure(svc.await_service(), log, lines_of(log).size() + 1));
+    }
+    return median(ours) / median(floor);
+  };
+  svc.await_lines(bare, 1);
+  double ratio = measure_both();
+  for (int again = 0; again < 2 && ratio > 1.5; ++again) ratio = measure_both();
+  INFO("bare " << median(floor) * 1e3 << " ms, supervise " << median(ours) * 1e3 << " ms");
+  CHECK(ratio <= 1.5);
+}
+
+TEST_CASE("A crash loop has at most one start a second") {
+  TempDir work;
+  const auto log = work / "starts";
+  const Supervised svc({.command = service({"started", log, "exit", "1"})});
+  svc.await_lines(log, 5);
+  const auto starts = starts_in(log);
+  for (std::size_t i = 1; i < starts.size(); ++i) {
+    CHECK(starts[i] - starts[i - 1] > 0.9);
+    CHECK(starts[i] - starts[i - 1] < 5);
+  }
+  CHECK((starts[4] - starts[0]) / 4 > 0.97);
+}
+
+TEST_CASE("A command that cannot be executed is tried at most once a second and for ever") {
+  const Supervised svc({.command = {"/nonexistent/program"}});
+  const auto count = [&svc] { return count_lines(svc / "supervise.log", "/nonexistent/program"); };
+  const auto begin = monotonic_now();
+  svc.await_that("four tries", [&] { return count() >= 4; });
+  CHECK(monotonic_now() - begin > 2.7);
+  CHECK(svc.state()["state"] == "BACKOFF");
+}
+
+TEST_CASE("Linear back-off waits longer each time") {
+  TempDir work;
+  const auto log = work / "starts";
+  const Supervised svc({.command = service({"started", log, "exit", "1"}), .conf = "[svc]\nbackoff : linear\n"});
+  svc.await_lines(log, 4);
+  const auto starts = starts_in(log);
+  CHECK(starts[1] - starts[0] > 0.9);
+  CHECK(starts[2] - starts[1] > 1.9);
+  CHECK(starts[3] - starts[2] > 2.9);
+  CHECK(starts[1] - starts[0] < 2);
+}
+
+TEST_CASE("Exponential back-off doubles and stops at backoff_max") {
+  TempDir work;
+  const auto log = work / "starts";
+  const Supervised svc({.command = service({"started", log, "exit", "1"}),
+                        .conf = "[svc]\nbackoff : exponential\nbackoff_factor : 0.6\nbackoff_max : 2\n"});
+  svc.await_lines(log, 5);
+  const auto starts = starts_in(log);
+  std::vector<double> gaps;
+  for (std::size_t i = 1; i < 5; ++i) gaps.push_back(starts[i] - starts[i - 1]);
+  for (std::size_t i = 1; i < gaps.size(); ++i) CHECK(gaps[i] > gaps[i - 1] - 0.15);
+  CHECK(gaps[3] > 1.9);
+  CHECK(gaps[3] < 4);
+}
+
+TEST_CASE("autorestart false restarts never and u starts it again") {
+  const Supervised svc({.command = service({"exit", "4"}), .conf = "[svc]\nautorestart : false\n"});
+  svc.await_state("EXITED");
+  CHECK(holds_for(1300ms, [&] { return svc.state()["starts"] == "1"; }));
+  svc.write("u");
+  svc.await("starts", "2");
+}
+
+TEST_CASE("autorestart unexpected restarts unless the exit code is expected") {
+  const std::string conf = "[svc]\nautorestart : unexpected\nexitcodes : 0 2\n";
+  for (const std::string code : {"0", "2"}) {
+    const Supervised svc({.command = service({"exit", code}), .conf = conf});
+    svc.await_state("EXITED");
+  }
+  const Supervised code({.command = service({"exit", "1"}), .conf = conf});
+  const Supervised signal({.command = service({"raise", "TERM"}), .conf = conf});
+  code.await("starts", "2");
+  signal.await("starts", "2");
+}
+
+TEST_CASE("startsecs is how long STARTING lasts") {
+  const Supervised soon({.command = service({}), .conf = "[svc]\nstartsecs : 0.2\n"});
+  const Supervised late({.command = service({}), .conf = "[svc]\nstartsecs : 1h\n"});
+  soon.await_state("RUNNING");
+  CHECK(soon.state().number("ready") - soon.state().number("started") < 1);
+  CHECK(late.state()["state"] == "STARTING");
+}
+
+TEST_CASE("startretries failed starts more and then FATAL") {
+  TempDir work;
+  const auto log = work / "starts";
+  const Supervised svc({.command = service({"started", log, "exit", "1"}), .conf = "[svc]\nstartretries : 2\n"});
+  svc.await_state("FATAL");
+  CHECK(lines_of(log).size() == 3);
+  CHECK(alive(svc.pid()));
+  CHECK(holds_for(1300ms, [&] { return lines_of(log).size() == 3; }));
+  svc.write("u");
+  svc.await_lines(log, 4);
+}
+
+TEST_CASE("startretries counts commands that cannot be executed as well") {
+  const Supervised svc({.command = {"/nonexistent/program"}, .conf = "[svc]\nstartretries : 1\n"});
+  svc.await_state("FATAL");
+  CHECK_THAT(svc.state()["reason"], contains("/nonexistent/program"));
+  CHECK(alive(svc.pid()));
+}
+
+TEST_CASE("max_restarts in a row and then FATAL") {
+  TempDir work;
+  const auto log = work / "starts";
+  const Supervised svc({.command = service({"started", log, "exit", "1"}), .conf = "[svc]\nmax_restarts : 2\n"});
+  svc.await_state("FATAL");
+  CHECK(lines_of(log).size() == 3);
+  CHECK_FALSE(svc.state()["reason"].empty());
+}
+
+TEST_CASE("fatal_retry leaves FATAL by itself") {
+  TempDir work;
+  const auto log = work / "starts";
+  const Supervised svc(
+      {.command = service({"started", log, "exit", "1"}), .conf = "[svc]\nstartretries : 0\nfatal_retry : 1\n"});
+  svc.await_lines(log, 2);
+  CHECK(starts_in(log)[1] - starts_in(log)[0] > 0.9);
+}
+
+TEST_CASE("stopsignal is sent first and CONT after it") {
+  for (const std::string name : {"INT", "SIGQUIT", "10"}) {
+    TempDir work;
+    const auto log = work / "signals";
+    const Supervised svc({.command = service({"trap", "got", log}), .conf = "[svc]\nstopsignal : " + name + "\n"});
+    svc.await_lines(log, 1);
+    svc.write("d");
+    svc.await_lines(log, 3);
+    const std::string expected = name == "10" ? "USR1" : name == "INT" ? "INT" : "QUIT";
+    CHECK(lines_of(log) == Words{"got ready", "got " + expected, "got CONT"});
+  }
+}
+
+TEST_CASE("A service that somebody else stopped can be taken down") {
+  const Supervised svc({.command = service({})});
+  const auto pid = svc.await_service();
+  ::kill(pid, SIGSTOP);
+  REQUIRE(wait_until([&] { return process(pid)->state == 'T'; }));
+  svc.write("d");
+  svc.await_state("STOPPED");
+  CHECK(svc.state()["exit"] == "signal TERM");
+}
+
+TEST_CASE("After stopwaitsecs the service gets KILL") {
+  TempDir work;
+  const auto log = work / "signals";
+  const Supervised svc({.command = service({"trap", "got", log}), .conf = "[svc]\nstopwaitsecs : 1\n"});
+  svc.await_lines(log, 1);
+  const auto begin = monotonic_now();
+  svc.write("d");
+  svc.await_state("STOPPED");
+  CHECK(monotonic_now() - begin > 0.9);
+  CHECK(monotonic_now() - begin < 8);
+  CHECK(svc.state()["exit"] == "signal KILL");
+}
+
+TEST_CASE("stopwaitsecs 0 means no KILL") {
+  TempDir work;
+  const auto log = work / "signals";
+  const Supervised svc({.command = service({"trap", "got", log}), .conf = "[svc]\nstopwaitsecs : 0\n"});
+  svc.await_lines(log, 1);
+  svc.write("d");
+  svc.await_state("STOPPING");
+  CHECK(holds_for(1500ms, [&] { return svc.state()["state"] == "STOPPING"; }));
+  svc.write("k");
+  svc.await_state("STOPPED");
+}
+
+TEST_CASE("Without stopasgroup only the service itself gets the signal") {
+  TempDir work;
+  const auto log = work / "signals";
+  const Supervised svc({.command = service({"child", "3", "trap", "child", log, "await", log})});
+  svc.await_lines(log, 1);
+  svc.write("d");
+  svc.await_state("STOPPED");
+  CHECK(lines_of(log) == Words{"child ready"});
+}
+
+TEST_CASE("With stopasgroup the children of the service get the signal as well") {
+  TempDir work;
+  const auto log = work / "signals";
+  const Supervised svc(
+      {.command = service({"child", "3", "trap", "child", log}), .conf = "[svc]\nstopasgroup : true\n"});
+  svc.await_lines(log, 1);
+  svc.write("d");
+  svc.await_state("STOPPED");
+  svc.await_lines(log, 3);
+  CHECK(lines_of(log) == Words{"child ready", "child TERM", "child CONT"});
+}
+
+TEST_CASE("killasgroup kills the children of the service as well") {
+  for (const std::string value : {"true", "false"}) {
+    TempDir work;
+    const auto log = work / "signals";
+    const Supervised svc(
+        {.command = service({"ignore", "TERM", "child", "3", "trap", "child", log, "started", work / "ready"}),
+         .conf = "[svc]\nstopwaitsecs : 0.3\nkillasgroup : " + value + "\n"});
+    svc.await_lines(log, 1);
+    svc.await_lines(work / "ready", 1);
+    const auto offspring = children(svc.await_service());
+    REQUIRE(offspring.size() == 1);
+    svc.write("d");
+    svc.await_state("STOPPED");
+    if (value == "true")
+      svc.await_that("the end of the child", [&] { return !alive(offspring[0]); });
+    else
+      CHECK(alive(offspring[0]));
+  }
+}
+
+TEST_CASE("The pid of the service is that of the command and its children are no concern") {
+  const Supervised svc({.command = {"sh", "-c", "sleep 100 & wait"}});
+  const auto pid = svc.await_service();
+  CHECK(arguments(pid)[0] == "sh");
+  CHECK(children(svc.pid()) == std::vector{pid});
+}
+
+TEST_CASE("No zombies are left by helpers and services") {
+  TempDir work;
+  write_script(work / "hook", "exit 1");
+  const Supervised svc({.command = service({"exit", "1"}),
+                        .conf = "[svc]\nalarm_interval : 60\nalarm_command : " + (work / "hook").string() + "\n",
+                        .options = {"-r", work / "hook"}});
+  svc.await("starts", "3");
+  svc.write("d");
+  svc.await_state("STOPPED");
+  svc.await_that("no children", [&] { return children(svc.pid()).empty(); });
+}
+
+TEST_CASE("An idle supervise does not wake up") {
+  const Supervised svc({.command = service({})});
+  svc.await_state("RUNNING");
+  REQUIRE(shell("echo s > control; echo n > control", svc.dir()).code == 0);
+  svc.await_that("rest", [&, before = std::string{}]() mutable {
+    const auto seen = std::exchange(before, switches(svc.pid()));
+    std::this_thread::sleep_for(1200ms);
+    return seen == before;
+  });
+  const auto before = process_field(svc.pid(), "voluntary_ctxt_switches");
+  CHECK(holds_for(5s, [&] { return process_field(svc.pid(), "voluntary_ctxt_switches") == before; }));
+}
+
+TEST_CASE("strace sees no call of an idle supervise") {
+  SKIP_UNLESS(has_program("strace"), "strace is not here");
+  const Supervised svc({.command = service({})});
+  svc.await_state("RUNNING");
+  std::this_thread::sleep_for(1500ms);
+  Child trace({.argv = {"strace", "-p", std::to_string(svc.pid())}});
+  svc.await_that("strace", [&] {
+    return !trace.running() || process_field(svc.pid(), "TracerPid") == std::to_string(trace.pid());
+  });
+  SKIP_UNLESS(trace.running(), "strace may not trace here: " + trace.err());
+  svc.await_that("the call that it waits in", [&] { return trace.err().find("poll") != std::string::npos; });
+  const auto before = lines_in(trace.err());
+  CHECK(holds_for(5s, [&] { return lines_in(trace.err()) == before; }));
+  INFO(trace.err());
+  CHECK(before.size() <= 2);
+}
+
+TEST_CASE("A supervise that waits with a service down does not wake up either") {
+  const Supervised svc({.command = service({})});
+  svc.write("d");
+  svc.await_state("STOPPED");
+  std::this_thread::sleep_for(1500ms);
+  const auto before = process_field(svc.pid(), "voluntary_ctxt_switches");
+  CHECK(holds_for(2s, [&] { return process_field(svc.pid(), "voluntary_ctxt_switches") == before; }));
+}
+
+TEST_CASE("An idle supervise has at most 60 KiB of private anonymous memory") {
+  SKIP_UNLESS(!is_sanitized(), "the sanitizers need memory of their own");
+  const Supervised svc(
+      {.command = service({}),
+       .conf = "[global]\nalarm_interval : 60\nalarm_mail : a@example.org\n[svc]\nstopwaitsecs : 7\n"});
+  svc.await_state("RUNNING");
+  const auto pid = svc.await_service();
+  svc.write("rk");
+  svc.await_service(pid);
+  svc.await_state("RUNNING");
+  const KeyValues memory(text_of("/proc/" + std::to_string(svc.pid()) + "/smaps_rollup"), ":");
+  SKIP_UNLESS(memory.has("Anonymous"), "smaps_rollup is not here");
+  INFO(text_of("/proc/" + std::to_string(svc.pid()) + "/smaps_rollup"));
+  CHECK(memory.number("Anonymous") <= 60);
+}
+
+TEST_CASE("Descriptors and memory do not grow with restarts and commands") {
+  TempDir work;
+  write_script(work / "hook", "exit 0");
+  const Supervised svc({.command = service({}),
+                        .conf = "[svc]\nalarm_interval : 60\nalarm_command : true\nstopwaitsecs : 7\n",
+                        .options = {"-r", work / "hook"}});
+  auto pid = svc.await_service();
+  svc.write("k");
+  pid = svc.await_service(pid);
+  svc.await_that("the helpers to end", [&] { return children(svc.pid()) == std::vector{pid}; });
+  const auto before = descriptors(svc.pid()).size();
+  for (int i = 0; i < 2; ++i) {
+    svc.write("rZsn");
+    svc.write("k");
+    pid = svc.await_service(pid);
+  }
+  svc.await_that("the helpers to end", [&] { return children(svc.pid()) == std::vector{pid}; });
+  CHECK(descriptors(svc.pid()).size() == before);
+}

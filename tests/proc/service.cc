@@ -1,0 +1,314 @@
+// A service for the tests: carries out its arguments, verb by verb, and then waits for ever. Static and plain, so that
+// it starts fast and shows exactly what supervise gave it.
+//
+//   started FILE          append `PID NANOSECONDS` (monotonic clock), before anything else happens
+//   facts FILE            write what a process can know about itself, `key=value` a line; `-` is standard output
+//   argv FILE [ARG...]    write the remaining arguments, each in brackets on a line
+//   status DIR FILE       append `same` if DIR/status and DIR/state name this very process, else what they name
+//   trap TAG FILE         from now on append `TAG SIGNAL` for each signal received, and live on
+//   ignore SIGNAL         likewise, without a word
+//   out TEXT, err TEXT    write a line
+//   append FILE TEXT      append a line
+//   touch FILE            create it
+//   await FILE            wait until it exists
+//   sleep MILLISECONDS
+//   first FILE N WORD...  carry out the next N words only if FILE does not exist, and create it
+//   child N WORD...       fork a child that carries out the next N words
+//   session               make a session of one's own
+//   exit CODE, raise SIGNAL, core
+#include <dirent.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <span>
+#include <string>
+#include <vector>
+
+extern char** environ;
+
+namespace {
+
+using Words = std::span<char* const>;
+
+[[noreturn]] void fail(const char* what) {
+  perror(what);
+  _exit(125);
+}
+
+[[noreturn]] void misused(const char* what) {
+  errno = EINVAL;
+  fail(what);
+}
+
+void append(const char* file, const std::string& line) {
+  const int fd = open(file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
+  if (fd < 0 || write(fd, line.data(), line.size()) != static_cast<ssize_t>(line.size())) fail(file);
+  close(fd);
+}
+
+void replace(const std::string& file, const std::string& text) {
+  if (file == "-") {
+    if (write(1, text.data(), text.size()) != static_cast<ssize_t>(text.size())) fail("standard output");
+    return;
+  }
+  const auto fresh = file + ".new";
+  unlink(fresh.c_str());
+  append(fresh.c_str(), text);
+  if (rename(fresh.c_str(), file.c_str()) != 0) fail(file.c_str());
+}
+
+std::string read_all(const char* file) {
+  std::string text;
+  const int fd = open(file, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return text;
+  char buffer[4096];
+  for (ssize_t n; (n = read(fd, buffer, sizeof buffer)) > 0;) text.append(buffer, static_cast<std::size_t>(n));
+  close(fd);
+  return text;
+}
+
+std::string value_of(const std::string& text, const std::string& key) {
+  for (std::size_t at = 0; at < text.size();) {
+    const auto end = std::min(text.find('\n', at), text.size());
+    if (text.compare(at, key.size(), key) == 0) {
+      auto value = text.substr(at + key.size(), end - at - key.size());
+      value.erase(0, value.find_first_not_of(" \t"));
+      return value;
+    }
+    at = end + 1;
+  }
+  return {};
+}
+
+int signal_number(const char* name) {
+  for (int number = 1; number < NSIG; ++number) {
+    const char* known = sigabbrev_np(number);
+    if (known != nullptr && std::strcmp(known, name) == 0) return number;
+  }
+  misused(name);
+}
+
+std::string limit(__rlimit_resource resource) {
+  rlimit now{};
+  getrlimit(resource, &now);
+  const auto text = [](rlim_t value) { return value == RLIM_INFINITY ? "unlimited" : std::to_string(value); };
+  return text(now.rlim_cur) + ":" + text(now.rlim_max);
+}
+
+std::string own_descriptors() {
+  std::string text;
+  DIR* folder = opendir("/proc/self/fd");
+  if (folder == nullptr) fail("/proc/self/fd");
+  while (const auto* entry = readdir(folder)) {
+    if (entry->d_name[0] == '.' || atoi(entry->d_name) == dirfd(folder)) continue;
+    char target[4096];
+    const auto size = readlinkat(dirfd(folder), entry->d_name, target, sizeof target);
+    text += "fd." + std::string(entry->d_name) + "=" +
+            std::string(target, size < 0 ? 0 : static_cast<std::size_t>(size)) + "\n";
+  }
+  closedir(folder);
+  return text;
+}
+
+std::string facts() {
+  const auto status = read_all("/proc/self/status");
+  const mode_t mask = umask(0);
+  umask(mask);
+  char octal[16];
+  std::snprintf(octal, sizeof octal, "%03o", mask);
+  char directory[4096];
+  if (getcwd(directory, sizeof directory) == nullptr) directory[0] = 0;
+
+  std::string text;
+  const auto add = [&text](const std::string& key, const std::string& value) { text += key + "=" + value + "\n"; };
+  add("pid", std::to_string(getpid()));
+  add("parent", std::to_string(getppid()));
+  add("group", std::to_string(getpgrp()));
+  add("session", std::to_string(getsid(0)));
+  add("directory", directory);
+  add("umask", octal);
+  add("uid", value_of(status, "Uid:"));
+  add("gid", value_of(status, "Gid:"));
+  add("groups", value_of(status, "Groups:"));
+  add("blocked", value_of(status, "SigBlk:"));
+  add("ignored", value_of(status, "SigIgn:"));
+  add("rlimit_nofile", limit(RLIMIT_NOFILE));
+  add("rlimit_core", limit(RLIMIT_CORE));
+  add("rlimit_as", limit(RLIMIT_AS));
+  add("nice", std::to_string(getpriority(PRIO_PROCESS, 0)));
+  for (char** variable = environ; *variable != nullptr; ++variable) text += "env." + std::string(*variable) + "\n";
+  return text + own_descriptors();
+}
+
+std::string recorded_pids(const std::string& dir) {
+  const auto status = read_all((dir + "/status").c_str());
+  if (status.size() != 20) return "status has " + std::to_string(status.size()) + " bytes\n";
+  unsigned pid = 0;
+  for (std::size_t i = 4; i-- > 0;) pid = pid << 8 | static_cast<unsigned char>(status[16 + i]);
+  const auto in_state = value_of(read_all((dir + "/state").c_str()), "pid=");
+  const auto self = std::to_string(getpid());
+  if (std::to_string(pid) == self && in_state == self) return "same\n";
+  return "I am " + self + ", status says " + std::to_string(pid) + ", state says " + in_state + "\n";
+}
+
+int trap_log = -1;
+const char* trap_tag = "";
+
+void log_signal(int number) {
+  char line[256];
+  const int size = std::snprintf(line, sizeof line, "%s %s\n", trap_tag, sigabbrev_np(number));
+  if (write(trap_log, line, static_cast<std::size_t>(size)) != size) _exit(125);
+}
+
+void trap(const char* tag, const char* file) {
+  trap_tag = tag;
+  trap_log = open(file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
+  if (trap_log < 0) fail(file);
+  struct sigaction action {};
+  action.sa_handler = log_signal;
+  action.sa_flags = SA_RESTART;
+  sigfillset(&action.sa_mask);
+  for (int number = 1; number < 32; ++number)
+    if (number != SIGCHLD) sigaction(number, &action, nullptr);
+  append(file, std::string(tag) + " ready\n");
+}
+
+void sleep_for(long milliseconds) {
+  timespec end{};
+  clock_gettime(CLOCK_MONOTONIC, &end);
+  end.tv_sec += milliseconds / 1000;
+  end.tv_nsec += milliseconds % 1000 * 1'000'000;
+  if (end.tv_nsec >= 1'000'000'000) ++end.tv_sec, end.tv_nsec -= 1'000'000'000;
+  while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &end, nullptr) == EINTR) {
+  }
+}
+
+[[noreturn]] void die_by(int number) {
+  signal(number, SIG_DFL);
+  sigset_t all;
+  sigemptyset(&all);
+  sigprocmask(SIG_SETMASK, &all, nullptr);
+  raise(number);
+  _exit(125);
+}
+
+[[noreturn]] void dump_core() {
+  rlimit now{};
+  getrlimit(RLIMIT_CORE, &now);
+  now.rlim_cur = now.rlim_max;
+  setrlimit(RLIMIT_CORE, &now);
+  die_by(SIGSEGV);
+}
+
+[[noreturn]] void wait_for_ever() {
+  while (true) pause();
+}
+
+class Performer {
+ public:
+  explicit Performer(Words words) : words_(words) {}
+
+  void perform() {
+    while (!words_.empty()) {
+      const std::string verb = next();
+      if (!does_file_verb(verb) && !does_process_verb(verb)) misused(verb.c_str());
+    }
+  }
+
+ private:
+  char* next() {
+    if (words_.empty()) misused("an argument is missing");
+    char* word = words_.front();
+    words_ = words_.subspan(1);
+    return word;
+  }
+
+  Words next_words() {
+    const auto count = static_cast<std::size_t>(atoi(next()));
+    const auto taken = words_.first(std::min(count, words_.size()));
+    words_ = words_.subspan(taken.size());
+    return taken;
+  }
+
+  bool does_file_verb(const std::string& verb) {
+    if (verb == "started") {
+      timespec now{};
+      clock_gettime(CLOCK_MONOTONIC, &now);
+      append(next(), std::to_string(getpid()) + " " + std::to_string(now.tv_sec * 1'000'000'000 + now.tv_nsec) + "\n");
+    } else if (verb == "facts") {
+      replace(next(), facts() + "end=yes\n");
+    } else if (verb == "argv") {
+      const char* file = next();
+      std::string text;
+      while (!words_.empty()) text += "[" + std::string(next()) + "]\n";
+      replace(file, text);
+    } else if (verb == "status") {
+      const auto text = recorded_pids(next());
+      append(next(), text);
+    } else if (verb == "out") {
+      dprintf(1, "%s\n", next());
+    } else if (verb == "err") {
+      dprintf(2, "%s\n", next());
+    } else if (verb == "append") {
+      const char* file = next();
+      append(file, std::string(next()) + "\n");
+    } else if (verb == "touch") {
+      append(next(), "");
+    } else if (verb == "await") {
+      for (const char* file = next(); access(file, F_OK) != 0;) sleep_for(2);
+    } else {
+      return false;
+    }
+    return true;
+  }
+
+  bool does_process_verb(const std::string& verb) {
+    if (verb == "trap") {
+      const char* tag = next();
+      trap(tag, next());
+    } else if (verb == "ignore") {
+      signal(signal_number(next()), SIG_IGN);
+    } else if (verb == "sleep") {
+      sleep_for(atol(next()));
+    } else if (verb == "session") {
+      setsid();
+    } else if (verb == "first") {
+      const int fd = open(next(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+      const auto branch = next_words();
+      if (fd < 0) return true;
+      close(fd);
+      Performer(branch).perform();
+    } else if (verb == "child") {
+      const auto branch = next_words();
+      if (fork() != 0) return true;
+      Performer(branch).perform();
+      wait_for_ever();
+    } else if (verb == "exit") {
+      _exit(atoi(next()));
+    } else if (verb == "raise") {
+      die_by(signal_number(next()));
+    } else if (verb == "core") {
+      dump_core();
+    } else {
+      return false;
+    }
+    return true;
+  }
+
+  Words words_;
+};
+
+}  // namespace
+
+int main(int count, char** arguments) {
+  Performer(Words(arguments + 1, static_cast<std::size_t>(count - 1))).perform();
+  wait_for_ever();
+}
