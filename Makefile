@@ -18,7 +18,7 @@ SUITE ?= quick
 STANDARD := -std=c++20 -Isrc -D_GNU_SOURCE
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion $(if $(WERROR),-Werror)
 HARDENING := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong
-SMALL := -ffunction-sections -fdata-sections -fno-plt
+SMALL := -ffunction-sections -fdata-sections -fno-pie
 COMPILE = $(CXX) $(STANDARD) $(WARNINGS) $(CXXFLAGS) -MMD -MP
 
 # The layers, from the bottom up: what stands further down uses what stands above it, never the other way round.
@@ -36,7 +36,7 @@ all: supervise
 supervise: $(BUILD)/supervise
 	install -m 755 $< $@
 $(BUILD)/supervise: $(PROGRAM:%=$(BUILD)/release/%)
-	$(CXX) $(CXXFLAGS) -static -s -Wl,--gc-sections -Wl,-z,noexecstack -Wl,-z,relro,-z,now -o $@ $^
+	$(CXX) $(CXXFLAGS) -static -no-pie -s -Wl,--gc-sections -Wl,-z,noexecstack -Wl,-z,relro,-z,now -o $@ $^
 $(BUILD)/release/%.o: src/%.cc Makefile
 	@mkdir -p $(@D)
 	$(COMPILE) $(HARDENING) $(SMALL) -c -o $@ $<

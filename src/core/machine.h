@@ -32,6 +32,7 @@ enum class Stage : std::uint8_t {
 struct StartFailure {
   Stage stage = Stage::kExec;
   int cause = 0;
+  friend bool operator==(const StartFailure&, const StartFailure&) = default;
 };
 
 enum class Reason : std::uint8_t {
@@ -102,6 +103,7 @@ struct Facts {
   std::optional<Instant> next_start;       // in BACKOFF, and in FATAL with fatal_retry
   Reason reason = Reason::kNone;
   StartFailure failure;
+  friend bool operator==(const Facts&, const Facts&) = default;
 };
 
 class Machine {

@@ -1,6 +1,7 @@
 #include "supervise/alarm.h"
 
 #include <cerrno>
+#include <new>
 
 #include "sys/faults.h"
 
@@ -19,6 +20,11 @@ std::string_view to_text(AlarmFacts::Event event) {
     case AlarmFacts::Event::kGiveUp: break;
   }
   return "give_up";
+}
+
+HelperKind kind_of(std::size_t channel) {
+  constexpr std::array kFirst = {HelperKind::kMail, HelperKind::kAlarmCommand};
+  return channel < kFirst.size() ? kFirst[channel] : HelperKind::kGsm;
 }
 
 // The output of a service as lines that neither end a mail nor reach a terminal raw.
@@ -46,6 +52,7 @@ Alarm::Alarm(sys::System& system, Helpers& helpers, std::string service, std::st
 void Alarm::configure(const core::Settings& settings) {
   todo_ = 0;
   retry_ = core::kNever;
+  message_.reset();
   mail_ = settings.alarm_mail;
   gsm_ = settings.alarm_gsm;
   command_ = settings.alarm_command;
@@ -62,17 +69,20 @@ void Alarm::configure(const core::Settings& settings) {
   command_environment_.resize(command_environment_.size() + kVariables + 1, nullptr);
 }
 
-void Alarm::raise(const AlarmFacts& facts) {
-  message_.emplace();
+bool Alarm::raise(const AlarmFacts& facts) {
+  message_.reset(new (std::nothrow) Composed);
+  if (!message_) return false;
   compose_mail(facts);
   compose_variables(facts);
   todo_ = (mail_.empty() ? 0U : 1U << kMail) | (command_.empty() ? 0U : 1U << kCommand);
   for (std::size_t i = 0; i < gsm_.size(); ++i) todo_ |= 1U << (kFirstGsm + i);
-  retry_ = todo_ != 0 ? facts.now.mono : core::kNever;
+  retry_ = facts.now.mono;
+  return true;
 }
 
 void Alarm::compose_mail(const AlarmFacts& facts) {
-  auto& [unused, subject, letter, body] = *message_;
+  auto& subject = message_->subject;
+  auto& letter = message_->letter;
   subject << sys::local_time(facts.now.wall).view() << " [Alarm: ";
   subject.printable(host_) << "] Service ";
   subject.printable(service_) << (facts.facts.exit && facts.facts.exit->core && facts.facts.reason != core::Reason::kStartFailed
@@ -83,7 +93,7 @@ void Alarm::compose_mail(const AlarmFacts& facts) {
   letter << "To: ";
   letter.printable(recipients_) << "\nSubject: " << subject.view() << "\nAuto-Submitted: auto-generated\n"
           << "MIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\n\n";
-  body = letter.view().size();
+  message_->body = letter.view().size();
   letter << subject.view() << "\n\n";
   letter.printable(facts.detail) << '\n';
   if (!facts.reason.empty()) letter.printable(facts.reason) << '\n';
@@ -96,7 +106,7 @@ void Alarm::compose_mail(const AlarmFacts& facts) {
 }
 
 void Alarm::compose_variables(const AlarmFacts& facts) {
-  auto& [variables, subject, letter, body] = *message_;
+  auto& variables = message_->variables;
   variables[0] << "SUPERVISE_SERVICE=" << service_;
   variables[1] << "SUPERVISE_EVENT=" << to_text(facts.event);
   variables[2] << "SUPERVISE_EXIT=";
@@ -106,7 +116,7 @@ void Alarm::compose_variables(const AlarmFacts& facts) {
   variables[5] << "SUPERVISE_DIR=" << directory_;
   variables[6] << "SUPERVISE_EXITS=" << facts.facts.exits;
   variables[7] << "SUPERVISE_TRIES=" << facts.facts.tries;
-  variables[8] << "SUPERVISE_SUBJECT=" << subject.view();
+  variables[8] << "SUPERVISE_SUBJECT=" << message_->subject.view();
   const auto first = command_environment_.size() - kVariables - 1;
   for (std::size_t i = 0; i < kVariables; ++i) command_environment_[first + i] = variables[i].c_str();
 }
@@ -122,42 +132,46 @@ std::optional<Alarm::Problem> Alarm::send(core::Now now) {
     }
     todo_ &= ~(1U << channel);
     if (!failure) continue;
-    if (todo_ != 0) retry_ = now.mono;
-    Problem problem{{}, *failure};
-    problem.program << program(channel);
-    return problem;
+    retry_ = now.mono;
+    return Problem{kind_of(channel), *failure};
   }
+  message_.reset();
   return std::nullopt;
 }
 
-std::string_view Alarm::program(std::size_t channel) const {
-  if (channel == kMail) return "sendmail or mail";
-  return channel == kCommand ? std::string_view(command_.front()) : kGsmsend;
+std::string_view Alarm::program(HelperKind kind) const {
+  switch (kind) {
+    case HelperKind::kMail: return "sendmail or mail";
+    case HelperKind::kGsm: return kGsmsend;
+    case HelperKind::kAlarmCommand: return command_.empty() ? std::string_view() : command_.front();
+    case HelperKind::kHook: break;
+  }
+  return {};
 }
 
 std::optional<core::StartFailure> Alarm::send_one(std::size_t channel, core::Now now) {
   if (channel == kMail) return send_mail(now);
-  if (channel == kCommand) return run(command_arguments_.data(), command_environment_.data(), message_->letter.view().substr(message_->body), now);
+  if (channel == kCommand) return run(HelperKind::kAlarmCommand, command_arguments_.data(), command_environment_.data(), message_->letter.view().substr(message_->body), now);
   return send_gsm(gsm_[channel - kFirstGsm], now);
 }
 
 std::optional<core::StartFailure> Alarm::send_mail(core::Now now) {
   if (system_.stat_at(sys::kWorkingDirectory, kSendmail)) {
     const std::array arguments = {kSendmail, "-i", "-t", static_cast<const char*>(nullptr)};
-    return run(arguments.data(), environment_, message_->letter.view(), now);
+    return run(HelperKind::kMail, arguments.data(), environment_, message_->letter.view(), now);
   }
   mail_arguments_[2] = message_->subject.c_str();
-  return run(mail_arguments_.data(), environment_, message_->letter.view().substr(message_->body), now);
+  return run(HelperKind::kMail, mail_arguments_.data(), environment_, message_->letter.view().substr(message_->body), now);
 }
 
 std::optional<core::StartFailure> Alarm::send_gsm(const std::string& number, core::Now now) {
   core::Text<300> message;
   message << number << '@' << message_->subject.view();
   const std::array arguments = {kGsmsend, message.c_str(), static_cast<const char*>(nullptr)};
-  return run(arguments.data(), environment_, {}, now);
+  return run(HelperKind::kGsm, arguments.data(), environment_, {}, now);
 }
 
-std::optional<core::StartFailure> Alarm::run(const char* const* arguments, const char* const* environment, std::string_view input,
+std::optional<core::StartFailure> Alarm::run(HelperKind kind, const char* const* arguments, const char* const* environment, std::string_view input,
                                              core::Now now) {
   const auto pipe = sys::owned(system_, system_.pipe_with(input));
   if (!pipe) return core::StartFailure{core::Stage::kFork, pipe.error().number};
@@ -166,7 +180,7 @@ std::optional<core::StartFailure> Alarm::run(const char* const* arguments, const
   spawn.environment = environment;
   spawn.input = pipe->get();
   spawn.output = spawn.errors = null_;
-  return helpers_.start(HelperKind::kAlarm, arguments[0], spawn, kLimit, now);
+  return helpers_.start(kind, spawn, kLimit, now);
 }
 
 }  // namespace supervise

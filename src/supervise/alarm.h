@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -32,12 +33,15 @@ class Alarm {
   // Whom to tell. May allocate.
   void configure(const core::Settings& settings);
 
-  // Composes the messages; send() starts the programs.
-  void raise(const AlarmFacts& facts);
+  // Composes the messages; send() starts the programs. False if there is no memory for that now.
+  [[nodiscard]] bool raise(const AlarmFacts& facts);
 
-  // Starts what is not yet started. Returns the name of a program that can't be executed, and why.
+  // The program behind a kind of helper, for messages.
+  [[nodiscard]] std::string_view program(HelperKind kind) const;
+
+  // Starts what is not yet started. Returns which program can't be executed, and why.
   struct Problem {
-    core::Text<64> program;
+    HelperKind kind;
     core::StartFailure failure;
   };
   std::optional<Problem> send(core::Now now);
@@ -51,9 +55,8 @@ class Alarm {
   std::optional<core::StartFailure> send_one(std::size_t channel, core::Now now);
   std::optional<core::StartFailure> send_mail(core::Now now);
   std::optional<core::StartFailure> send_gsm(const std::string& number, core::Now now);
-  std::optional<core::StartFailure> run(const char* const* arguments, const char* const* environment, std::string_view input,
+  std::optional<core::StartFailure> run(HelperKind kind, const char* const* arguments, const char* const* environment, std::string_view input,
                                         core::Now now);
-  [[nodiscard]] std::string_view program(std::size_t channel) const;
 
   static constexpr std::size_t kVariables = 9;
   static constexpr std::size_t kMail = 0, kCommand = 1, kFirstGsm = 2;
@@ -67,14 +70,14 @@ class Alarm {
   std::string recipients_;                           // of mail_, separated by commas
   std::vector<std::string> command_;
   std::vector<const char*> command_arguments_, command_environment_, mail_arguments_;
-  // Costs memory only while an alarm is on its way.
+  // Made when an alarm is raised and gone when its programs are started: memory that an idle supervise need not hold.
   struct Composed {
     std::array<core::Text<256>, kVariables> variables;
     core::Text<256> subject;
     core::Text<4000> letter;                         // header and body
     std::size_t body = 0;                            // where the body begins in letter
   };
-  std::optional<Composed> message_;
+  std::unique_ptr<Composed> message_;
   unsigned todo_ = 0;                                // channels not yet started, a bit each
   core::Instant retry_ = core::kNever;
 };

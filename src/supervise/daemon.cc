@@ -140,8 +140,9 @@ void Daemon::helper_ended(const HelperEnd& end) {
   if (end.kind == HelperKind::kHook) step(core::event::HookEnded{});
   if (end.outcome == core::Outcome::code(0)) return;
   core::Text<256> text;
-  text << (end.kind == HelperKind::kHook ? "restart script " : "alarm program ");
-  text.printable(end.name.view());
+  const bool hook = end.kind == HelperKind::kHook;
+  text << (hook ? "restart script " : "alarm program ");
+  text.printable(hook ? std::string_view(identity_.hook) : alarm_->program(end.kind));
   if (end.timed_out)
     text << " took too long and was killed";
   else
@@ -160,7 +161,8 @@ void Daemon::read_signals() {
   if (signals.watched) retry_ = std::min(retry_, std::max(now_.mono, core::after(last_check_, kMinCheckInterval)));
 }
 
-void Daemon::read_control() {
+// Kept out of turn(): its buffer would be on the stack of every wait.
+[[gnu::noinline]] void Daemon::read_control() {
   std::array<char, kControlChunk> bytes;
   const auto n = system_.read(directory_.control(), bytes);
   if (!n && n.error().number != EAGAIN) retry_ = std::min(retry_, core::after(now_.mono, kPause));
@@ -205,6 +207,7 @@ void Daemon::settle() {
   publish();
   flush_notes();
   if (alarm_wanted_ || give_up_) raise_alarm(give_up_);
+  alarm_wanted_ = give_up_ = false;
   send_alarms();
   flush_notes();
 }
@@ -257,8 +260,7 @@ void Daemon::started(std::int32_t pid) {
   process_ = {pid, system_.start_time(pid)};
   step(core::event::Started{pid});
   const auto facts = machine_.facts();
-  const auto text = state_text(facts);
-  if (!write_status(facts, text.view(), sys::StatusDir::Means::kExchange)) published_ = text;
+  if (!write_status(facts, sys::StatusDir::Means::kExchange)) published_ = facts;
 }
 
 void Daemon::send_signal(int signal, bool to_group) {
@@ -281,7 +283,7 @@ void Daemon::run_hook(int n) {
   spawn.input = null_.get();
   spawn.output = directory_.service_output();
   spawn.errors = directory_.service_errors();
-  const auto failure = helpers_.start(HelperKind::kHook, identity_.hook, spawn, service_.settings().hook_timeout, now_);
+  const auto failure = helpers_.start(HelperKind::kHook, spawn, service_.settings().hook_timeout, now_);
   if (!failure) return;
   core::Text<256> text;
   text << "restart script ";
@@ -291,7 +293,6 @@ void Daemon::run_hook(int n) {
 }
 
 void Daemon::raise_alarm(bool giving_up) {
-  alarm_wanted_ = give_up_ = false;
   const auto facts = machine_.facts();
   const auto reason = reason_text(facts);
   if (giving_up) {
@@ -303,10 +304,11 @@ void Daemon::raise_alarm(bool giving_up) {
   if (!wanted) return;
   std::array<char, 2048> errors;
   const bool dumped = facts.exit && facts.exit->core && facts.reason != core::Reason::kStartFailed;
-  alarm_->raise({giving_up ? AlarmFacts::Event::kGiveUp
+  const bool composed = alarm_->raise({giving_up ? AlarmFacts::Event::kGiveUp
                  : dumped  ? AlarmFacts::Event::kCoreDump
                            : AlarmFacts::Event::kExit,
                  facts, last_end_.view(), reason.view(), directory_.tail_of_errors(errors), now_});
+  if (!composed) return note(Level::kWarning, "no memory to compose an alarm");
   core::Text<256> text;
   text << "alarm: " << last_end_.view();
   note(Level::kWarning, text.view());
@@ -318,7 +320,7 @@ void Daemon::send_alarms() {
     if (!problem) return;
     core::Text<256> text;
     text << "alarm program ";
-    text.printable(problem->program.view()) << " cannot be run: " << sys::error_text(problem->failure.cause);
+    text.printable(alarm_->program(problem->kind)) << " cannot be run: " << sys::error_text(problem->failure.cause);
     note(Level::kWarning, text.view());
   }
 }
@@ -342,7 +344,7 @@ void Daemon::check_directory() {
   // A second look: what is removed while it is mended raises no event of its own.
   const bool clean = !check.mended && !check.failure;
   retry_ = clean ? core::kNever : core::after(now_.mono, kRetry);
-  if (check.republish || publish_failed_) published_.clear();
+  if (check.republish || publish_failed_) published_.reset();
   report(mending_, check.failure);
   if (!check.mended || check.failure || !mending_notes_.allow(now_.mono)) return;
   core::Text<256> text;
@@ -353,18 +355,17 @@ void Daemon::check_directory() {
 // Writes status and state if they would say anything new.
 void Daemon::publish() {
   const auto facts = machine_.facts();
-  const auto text = state_text(facts);
-  if (text.view() == published_.view()) return;
-  const auto failure = write_status(facts, text.view(), sys::StatusDir::Means::kAnyWay);
+  if (facts == published_) return;
+  const auto failure = write_status(facts, sys::StatusDir::Means::kAnyWay);
   publish_failed_ = static_cast<bool>(failure);
   if (failure) retry_ = std::min(retry_, core::after(now_.mono, kRetry));
   report(publishing_, failure);
-  published_ = text;
+  published_ = facts;
 }
 
-sys::Failure Daemon::write_status(const core::Facts& facts, std::string_view state, sys::StatusDir::Means means) {
+sys::Failure Daemon::write_status(const core::Facts& facts, sys::StatusDir::Means means) {
   const core::Status status{facts.stamp, facts.pid, facts.paused, facts.want, facts.alarms_on, facts.state == core::State::kStopping};
-  return directory_.publish(status, state, means);
+  return directory_.publish(status, state_text(facts).view(), means);
 }
 
 core::StateText Daemon::state_text(const core::Facts& facts) const {
@@ -385,9 +386,9 @@ core::Text<256> Daemon::reason_text(const core::Facts& facts) const {
 }
 
 void Daemon::note(Level level, std::string_view text) {
-  if (notes_.view().size() + text.size() + 2 > 2000) flush_notes();
+  if (notes_.view().size() + std::min<std::size_t>(text.size(), kMaxNote) + 2 > kNotes) flush_notes();
   notes_ << level_byte(level);
-  notes_.printable(text.substr(0, 512)) << '\n';
+  notes_.printable(text.substr(0, kMaxNote)) << '\n';
 }
 
 void Daemon::flush_notes() {

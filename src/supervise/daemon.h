@@ -77,7 +77,7 @@ class Daemon {
   void reload();
   void check_directory();
   void publish();
-  [[nodiscard]] sys::Failure write_status(const core::Facts& facts, std::string_view state, sys::StatusDir::Means means);
+  [[nodiscard]] sys::Failure write_status(const core::Facts& facts, sys::StatusDir::Means means);
   [[nodiscard]] core::StateText state_text(const core::Facts& facts) const;
   [[nodiscard]] core::Text<256> reason_text(const core::Facts& facts) const;
   [[nodiscard]] core::Instant deadline() const;
@@ -92,20 +92,21 @@ class Daemon {
   core::Machine machine_;
   Helpers helpers_;
   sys::UniqueFd null_;
-  std::optional<Alarm> alarm_;
   core::Now now_;
 
   core::ProcessId self_, process_;
-  core::StateText published_;              // what state says now
+  std::optional<core::Facts> published_;   // what status and state say now
   bool publish_failed_ = false;
   core::Instant retry_ = core::kNever;     // of publishing and mending
   core::Instant last_check_{};
   bool reload_wanted_ = false;
   bool alarm_wanted_ = false, give_up_ = false, exit_ = false;
   core::Text<160> last_end_;               // `pid 4711, code 1, up 3.2 s`
-  core::Text<2000> notes_;                 // lines to be logged at the end of the turn: a byte of level, text, newline
+  static constexpr std::size_t kNotes = 1200, kMaxNote = 512;
+  core::Text<kNotes> notes_;                 // lines to be logged at the end of the turn: a byte of level, text, newline
   core::RateLimit control_notes_{20, core::seconds(1)}, unknown_notes_{1, core::seconds(1)}, mending_notes_{5, core::seconds(10)};
   Trouble publishing_, mending_, watching_, starting_, signalling_;
+  std::optional<Alarm> alarm_;
 };
 
 }  // namespace supervise

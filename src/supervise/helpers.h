@@ -10,11 +10,10 @@
 
 namespace supervise {
 
-enum class HelperKind { kAlarm, kHook };
+enum class HelperKind : std::uint8_t { kMail, kAlarmCommand, kGsm, kHook };
 
 struct HelperEnd {
   HelperKind kind;
-  core::Text<32> name;
   core::Outcome outcome;
   bool timed_out;
 };
@@ -23,8 +22,8 @@ class Helpers {
  public:
   explicit Helpers(sys::System& system) : system_(system) {}
 
-  // Starts a helper that may run for `limit`. `name` is for messages. Returns why it could not be started.
-  std::optional<core::StartFailure> start(HelperKind kind, std::string_view name, sys::Spawn spawn, core::Nanos limit, core::Now now);
+  // Starts a helper that may run for `limit`. Returns why it could not be started.
+  std::optional<core::StartFailure> start(HelperKind kind, sys::Spawn spawn, core::Nanos limit, core::Now now);
 
   // Whether the dead child `pid` was a helper, and how it ended.
   [[nodiscard]] std::optional<HelperEnd> ended(std::int32_t pid, const core::Outcome& outcome);
@@ -37,10 +36,9 @@ class Helpers {
  private:
   struct Helper {
     std::int32_t pid = 0;
-    HelperKind kind = HelperKind::kAlarm;
-    core::Text<32> name;
-    core::Instant limit = core::kNever;
+    HelperKind kind = HelperKind::kHook;
     bool timed_out = false;
+    core::Instant limit = core::kNever;
   };
   sys::System& system_;
   // Alarms come at most once a minute and live at most a minute: 10 numbers, a mail, a command, and room for the next round.

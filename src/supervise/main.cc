@@ -1,5 +1,5 @@
 // supervise(8): from the command line to the loop.
-#include <cstdlib>
+#include <memory>
 
 #include "core/conf.h"
 #include "supervise/daemon.h"
@@ -73,49 +73,62 @@ int check(sys::System& system, const Identity& identity) {
   return 0;
 }
 
-int run(sys::System& system, Identity identity) {
+// A supervise at work, or the exit status of one that has nothing to do or failed.
+struct Outset {
+  std::unique_ptr<Daemon> daemon;
+  int status = 0;
+};
+
+Outset start(sys::System& system, Identity identity) {
   identity.umask = sys::clear_umask();
   Lines problems;
   auto service = load_service(system, identity, problems);
   print_problems(problems);
-  if (!service) return kUsage;
+  if (!service) return {nullptr, kUsage};
 
   sys::Launch launch;
   if (identity.foreground)
     launch.stay();
   else if (!launch.detach())
-    return complain("cannot detach: no process can be made", kSystemError);
+    return {nullptr, complain("cannot detach: no process can be made", kSystemError)};
   sys::take_over_signals();
 
-  Daemon daemon(system, std::move(identity), std::move(*service));
-  const auto started = daemon.start(problems);
+  auto daemon = std::make_unique<Daemon>(system, std::move(identity), std::move(*service));
+  const auto started = daemon->start(problems);
   if (!started.error.empty()) {
     complain(started.error, started.status);
     launch.report(started.status);
-    return started.status;
+    return {nullptr, started.status};
   }
   if (!started.first_start.empty()) complain(started.first_start + "; trying on", 0);
   launch.report(0);
-  sys::return_unused_heap();
-  do sys::return_unused_stack();
-  while (daemon.turn());
-  return 0;
+  return {std::move(daemon)};
 }
 
-int main(int argc, char** argv) {
-  sys::ensure_standard_descriptors();
+// Kept out of main(): what start-up needs of the stack would stay there for as long as supervise lives.
+[[gnu::noinline]] Outset set_out(sys::System& system, int argc, char** argv) {
   const auto options = parse_options(argc, argv);
-  if (!options.error.empty()) return complain(options.error + "; see supervise -h", kUsage);
-  if (options.mode == Options::Mode::kShowHelp) return sys::print(help()), 0;
-  if (options.mode == Options::Mode::kShowVersion) return sys::print(std::string(kVersion) + "\n"), 0;
+  if (!options.error.empty()) return {nullptr, complain(options.error + "; see supervise -h", kUsage)};
+  if (options.mode == Options::Mode::kShowHelp) return sys::print(help()), Outset{};
+  if (options.mode == Options::Mode::kShowVersion) return sys::print(std::string(kVersion) + "\n"), Outset{};
   if (!options.warning.empty()) complain("warning: " + options.warning, 0);
-  sys::RealSystem system;
   auto identity = identify(system, options);
-  if (!options.directory.empty() && identity.directory.empty()) return complain("the working directory is gone; name DIR absolutely", kSystemError);
-  return options.mode == Options::Mode::kCheck ? check(system, identity) : run(system, std::move(identity));
+  if (!options.directory.empty() && identity.directory.empty())
+    return {nullptr, complain("the working directory is gone; name DIR absolutely", kSystemError)};
+  if (options.mode == Options::Mode::kCheck) return {nullptr, check(system, identity)};
+  return start(system, std::move(identity));
 }
 
 }  // namespace
 }  // namespace supervise
 
-int main(int argc, char** argv) { return supervise::main(argc, argv); }
+int main(int argc, char** argv) {
+  sys::ensure_standard_descriptors();
+  sys::RealSystem system;
+  const auto [daemon, status] = supervise::set_out(system, argc, argv);
+  if (!daemon) return status;
+  sys::return_unused_heap();
+  do sys::return_unused_stack();
+  while (daemon->turn());
+  return 0;
+}

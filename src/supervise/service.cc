@@ -55,6 +55,10 @@ void Service::set_variable(const string& name, const string& value) {
 }
 
 void Service::lay_out(const char* const* inherited_environment) {
+  std::size_t inherited_count = 0;
+  while (inherited_environment[inherited_count]) ++inherited_count;
+  arguments_.reserve(settings_.command.size() + 1);
+  environment_.reserve(inherited_count + variables_.size() + 1);
   for (const auto& word : settings_.command) arguments_.push_back(word.c_str());
   arguments_.push_back(nullptr);
   for (auto inherited = inherited_environment; *inherited; ++inherited) {

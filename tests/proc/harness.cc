@@ -419,6 +419,7 @@ std::string supervise_program() {
 
 Words service(std::initializer_list<std::string> verbs) {
   Words words = {environment_or("SERVICE", own_folder() / "service")};
+  if (access(words[0].c_str(), X_OK) != 0) fail(words[0]);
   words.insert(words.end(), verbs);
   return words;
 }

@@ -1,0 +1,156 @@
+#include "core/state.h"
+
+#include <csignal>
+
+#include "catch.h"
+
+namespace {
+
+core::WallTime wall(std::int64_t seconds, std::int64_t millis) {
+  return core::WallTime(core::seconds(seconds) + std::chrono::milliseconds(millis));
+}
+
+core::StateRecord running() {
+  core::StateRecord record;
+  record.name = "redis";
+  record.facts.state = core::State::kRunning;
+  record.facts.want = core::Want::kUp;
+  record.facts.pid = 4733;
+  record.facts.since = wall(1'795'197'788, 204);
+  record.facts.started = wall(1'795'197'787, 204);
+  record.facts.exit = core::Outcome::signal(SIGKILL, false);
+  record.facts.starts = 2;
+  record.facts.exits = 1;
+  record.facts.tries = 1;
+  record.supervise = {4709, 918204};
+  record.service = {4733, 944811};
+  record.boot_id = "2f0c4d0e-7a55-4c3b-9d4e-5b6f3b1d8c11";
+  return record;
+}
+
+std::string value(const core::StateRecord& record, std::string_view key) {
+  const auto text = core::encode_state(record);
+  return std::string(core::state_value(text.view(), key).value_or("(missing)"));
+}
+
+TEST_CASE("the state file of a running service is exactly this text") {
+  CHECK(core::encode_state(running()).view() ==
+        "name=redis\nstate=RUNNING\npid=4733\nsupervise_pid=4709\nwant=up\nsince=1795197788.204\nstarted=1795197787.204\n"
+        "ready=1795197788.204\nexit=signal KILL\nstarts=2\nexits=1\ntries=1\ncoredumps=0\nnext_start=\nreason=\nalarm=on\n"
+        "paused=0\npid_start=944811\nsupervise_start=918204\nboot_id=2f0c4d0e-7a55-4c3b-9d4e-5b6f3b1d8c11\n");
+}
+
+TEST_CASE("the state file of a service that never ran leaves empty what is not known") {
+  core::StateRecord record;
+  record.name = "x";
+  for (const auto* key : {"since", "started", "ready", "exit", "next_start", "reason"}) {
+    INFO("key: " << key);
+    CHECK(value(record, key) == "");
+  }
+  CHECK(value(record, "state") == "STOPPED");
+  CHECK(value(record, "want") == "down");
+  CHECK(value(record, "pid") == "0");
+}
+
+TEST_CASE("the states and wishes have the names of supervisord") {
+  struct Row {
+    core::State state;
+    const char* name;
+  };
+  const Row rows[] = {{core::State::kStopped, "STOPPED"},   {core::State::kStarting, "STARTING"}, {core::State::kRunning, "RUNNING"},
+                      {core::State::kBackoff, "BACKOFF"},   {core::State::kStopping, "STOPPING"}, {core::State::kExited, "EXITED"},
+                      {core::State::kFatal, "FATAL"}};
+  for (const auto& row : rows) {
+    auto record = running();
+    record.facts.state = row.state;
+    CHECK(value(record, "state") == row.name);
+    CHECK(value(record, "ready").empty() == (row.state != core::State::kRunning));
+  }
+  auto record = running();
+  record.facts.want = core::Want::kOnce;
+  CHECK(value(record, "want") == "once");
+  record.facts.want = core::Want::kDown;
+  CHECK(value(record, "want") == "down");
+}
+
+TEST_CASE("next_start is given in wall time") {
+  auto record = running();
+  record.now = {core::Instant(core::seconds(100)), wall(5000, 0)};
+  record.facts.next_start = core::Instant(core::seconds(103)) + std::chrono::milliseconds(250);
+  CHECK(value(record, "next_start") == "5003.250");
+  record.facts.next_start = core::Instant(core::seconds(99));
+  CHECK(value(record, "next_start") == "4999.000");
+}
+
+TEST_CASE("alarm and paused are told in the state file") {
+  auto record = running();
+  record.facts.alarms_on = false;
+  record.facts.paused = true;
+  CHECK(value(record, "alarm") == "off");
+  CHECK(value(record, "paused") == "1");
+}
+
+TEST_CASE("the longest state file is whole and fits") {
+  const std::string long_text(5000, 'n');
+  core::StateRecord record;
+  record.name = long_text;
+  record.reason = long_text;
+  record.boot_id = "2f0c4d0e-7a55-4c3b-9d4e-5b6f3b1d8c11";
+  record.facts.exit = core::Outcome::signal(SIGVTALRM, true);
+  record.facts.pid = record.supervise.pid = record.service.pid = INT32_MAX;
+  record.supervise.start = record.service.start = UINT64_MAX;
+  record.facts.starts = record.facts.exits = UINT64_MAX;
+  record.facts.tries = record.facts.coredumps = UINT32_MAX;
+  record.facts.state = core::State::kRunning;
+  record.facts.since = record.facts.started = core::WallTime(core::Nanos(INT64_MAX));
+  record.facts.next_start = core::Instant(core::Nanos(INT64_MAX / 2));
+  const auto text = core::encode_state(record);
+  CHECK_FALSE(text.full());
+  CHECK(text.view().size() < core::kStateMax);
+  CHECK(text.view().ends_with("boot_id=2f0c4d0e-7a55-4c3b-9d4e-5b6f3b1d8c11\n"));
+  CHECK(core::state_value(text.view(), "name")->size() == 64);
+  CHECK(core::state_value(text.view(), "reason")->size() == 200);
+}
+
+TEST_CASE("foreign text cannot forge a line of the state file") {
+  auto record = running();
+  record.name = "a\npid=1";
+  record.reason = "x\r\n\x1b[2Jpid=2\x7f";
+  CHECK(value(record, "name") == "a?pid=1");
+  CHECK(value(record, "reason") == "x???[2Jpid=2?");
+  CHECK(value(record, "pid") == "4733");
+}
+
+TEST_CASE("a value is found by its whole key") {
+  const std::string text = "pid_start=7\npid=4\nempty=\nlast=x";
+  struct Row {
+    const char* key;
+    std::optional<std::string_view> value;
+  };
+  const Row rows[] = {{"pid", "4"}, {"pid_start", "7"}, {"empty", ""}, {"last", "x"}, {"pi", std::nullopt}, {"start", std::nullopt}};
+  for (const auto& row : rows) {
+    INFO("key: " << row.key);
+    CHECK((core::state_value(text, row.key) == row.value));
+  }
+  CHECK_FALSE(core::state_value("", "pid").has_value());
+}
+
+TEST_CASE("the recorded processes are read back from a state file") {
+  const auto text = core::encode_state(running());
+  const auto recorded = core::recorded_processes(text.view());
+  CHECK((recorded.supervise == core::ProcessId{4709, 918204}));
+  CHECK((recorded.service == core::ProcessId{4733, 944811}));
+  CHECK(recorded.boot_id == "2f0c4d0e-7a55-4c3b-9d4e-5b6f3b1d8c11");
+}
+
+TEST_CASE("a state file that makes no sense names no process") {
+  for (const auto* text : {"", "\n\n", "pid=", "pid=-\npid_start=x", "pid=99999999999999999999", "garbage", "pid=1x\nsupervise_pid= 4"}) {
+    INFO("text: " << text);
+    const auto recorded = core::recorded_processes(text);
+    CHECK((recorded.supervise == core::ProcessId{}));
+    CHECK((recorded.service == core::ProcessId{}));
+    CHECK(recorded.boot_id.empty());
+  }
+}
+
+}  // namespace

@@ -1,0 +1,107 @@
+#include "core/text.h"
+
+#include <cstdint>
+#include <limits>
+
+#include "catch.h"
+#include "core/fixed_vector.h"
+#include "core/number.h"
+#include "core/strings.h"
+#include "core/time.h"
+
+namespace {
+
+TEST_CASE("a text takes words and characters and numbers") {
+  core::Text<64> text;
+  text << "a" << std::string_view("bc") << 'd' << 42 << ' ' << -7 << ' ' << std::numeric_limits<std::uint64_t>::max();
+  CHECK(text.view() == "abcd42 -7 18446744073709551615");
+  CHECK(std::string(text.c_str()) == text.view());
+  text.clear();
+  CHECK(text.view().empty());
+}
+
+TEST_CASE("a text that is full is cut and never overrun") {
+  core::Text<4> text;
+  text << "abc";
+  CHECK_FALSE(text.full());
+  text << "def" << 'g' << 8;
+  CHECK(text.view() == "abcd");
+  CHECK(text.full());
+  CHECK(std::string(text.c_str()) == "abcd");
+}
+
+TEST_CASE("seconds are cut to the decimal places that are asked for") {
+  struct Row {
+    std::int64_t nanos;
+    int places;
+    const char* text;
+  };
+  const Row rows[] = {{0, 1, "0.0"},
+                      {1'999'999'999, 1, "1.9"},
+                      {1'000'000'001, 9, "1.000000001"},
+                      {1'050'000'000, 3, "1.050"},
+                      {-1'500'000'000, 2, "-1.50"},
+                      {-1, 9, "-0.000000001"},
+                      {std::numeric_limits<std::int64_t>::max(), 3, "9223372036.854"}};
+  for (const auto& row : rows) {
+    core::Text<40> text;
+    text.seconds(core::Nanos(row.nanos), row.places);
+    CHECK(text.view() == row.text);
+  }
+}
+
+TEST_CASE("control characters of foreign text become question marks") {
+  core::Text<64> text;
+  text.printable(std::string_view("a\0b\n\t\x1b[1m\x7f \xC3\xA4~", 15));
+  CHECK(text.view() == "a?b???[1m? \xC3\xA4~");
+}
+
+TEST_CASE("lines and words are taken one after the other") {
+  std::string_view text = "one\n\nthree\nlast";
+  CHECK(core::take_line(text) == "one");
+  CHECK(core::take_line(text) == "");
+  CHECK(core::take_line(text) == "three");
+  CHECK(core::take_line(text) == "last");
+  CHECK(text.empty());
+  std::string_view words = " \ta  b\tc ";
+  CHECK(core::take_word(words) == "a");
+  CHECK(core::take_word(words) == "b");
+  CHECK(core::take_word(words) == "c");
+  CHECK(core::take_word(words) == "");
+  CHECK(core::trim(" \t a b\r ") == "a b");
+  CHECK(core::trim(" \t ") == "");
+}
+
+TEST_CASE("a number is the whole of its text") {
+  CHECK(core::parse_number<int>("42") == 42);
+  CHECK(core::parse_number<int>("-42") == -42);
+  CHECK(core::parse_number<unsigned>("755", 8) == 0755U);
+  for (const auto* text : {"", " 1", "1 ", "+1", "1x", "99999999999", "0x1"}) {
+    INFO("text: " << text);
+    CHECK_FALSE(core::parse_number<int>(text).has_value());
+  }
+  CHECK_FALSE(core::parse_number<unsigned>("-1").has_value());
+  CHECK_FALSE(core::parse_number<unsigned>("8", 8).has_value());
+}
+
+TEST_CASE("a fixed vector refuses what does not fit") {
+  core::FixedVector<int, 2> vector;
+  CHECK(vector.empty());
+  CHECK(vector.push_back(1));
+  CHECK(vector.push_back(2));
+  CHECK_FALSE(vector.push_back(3));
+  CHECK(vector.size() == 2);
+  CHECK(vector[1] == 2);
+  vector.clear();
+  CHECK(vector.begin() == vector.end());
+}
+
+TEST_CASE("a delay too long to represent never comes") {
+  const core::Instant now(core::seconds(5));
+  CHECK((core::after(now, core::seconds(2)) == core::Instant(core::seconds(7))));
+  CHECK((core::after(now, core::Nanos::max()) == core::kNever));
+  CHECK((core::after(now, core::kNever - now) == core::kNever));
+  CHECK((core::after(core::kNever, core::seconds(1)) == core::kNever));
+}
+
+}  // namespace
