@@ -66,8 +66,10 @@ std::optional<Account> find_account(std::string_view spec, std::string_view pass
   const auto uid = parse_number<std::uint32_t>(spec.substr(0, colon));
   if (!uid && colon != std::string_view::npos) return std::nullopt;
   const auto user = find_user(passwd, [&](const User& u) { return uid ? u.uid == *uid : u.name == spec; });
-  if (colon == std::string_view::npos) return user ? std::optional(account_of(*user, group)) : std::nullopt;
-  const auto gid = parse_number<std::uint32_t>(spec.substr(colon + 1));
+  const bool alone = colon == std::string_view::npos;
+  if (alone && user) return account_of(*user, group);
+  if (!uid) return std::nullopt;
+  const auto gid = alone ? uid : parse_number<std::uint32_t>(spec.substr(colon + 1));
   if (!gid) return std::nullopt;
   if (user) return account_of({user->name, *uid, *gid}, group);
   return Account{*uid, *gid, {*gid}};

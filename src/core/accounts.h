@@ -16,8 +16,8 @@ struct Account {
   std::vector<std::uint32_t> groups;    // the supplementary ones, with gid
 };
 
-// `spec` is a name of `passwd`, or UID[:GID] with numbers. Nothing for a name that is not there, or for a lone number that is
-// not there either, as it has no group.
+// `spec` is a name of `passwd`, or UID[:GID] with numbers. Nothing for a name that is not there. A lone number that is not
+// there has the group of the same number.
 [[nodiscard]] std::optional<Account> find_account(std::string_view spec, std::string_view passwd, std::string_view group);
 
 // `name` is a name of `group` or a number.

@@ -114,8 +114,12 @@ void apply(const Conf::Section& section, Resolved& out) {
       continue;
     }
     if (key->adds && item.value.empty()) continue;
+    out.items.push_back(item);
     if (const auto right = key->set(out.settings, item.value); !right.empty())
       out.diagnostics.push_back({item.line, Severity::kError, item.key + ": " + quote(item.value) + " is not " + right});
+    if (out.settings.alarm_gsm.size() <= kMaxGsmNumbers) continue;
+    out.settings.alarm_gsm.resize(kMaxGsmNumbers);
+    out.diagnostics.push_back({item.line, Severity::kWarning, "alarm_gsm has more than 10 numbers; the first 10 count"});
   }
 }
 

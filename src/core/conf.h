@@ -45,6 +45,7 @@ struct Conf {
 struct Resolved {
   Settings settings;
   std::vector<Diagnostic> diagnostics;       // of the items that count for this service
+  std::vector<Conf::Item> items;             // those that count, in the order of their taking effect
 };
 
 // The settings of `service`: its section, on top of [global] if [global] comes before it. A service without a section

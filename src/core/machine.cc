@@ -98,8 +98,9 @@ void Machine::on(const event::Commanded& event) {
       return stop();
     case Verb::kExit:
       exiting_ = true;
-      if (pid_ == 0) act(Action::Kind::kExit);
-      return;
+      if (pid_ != 0) return;
+      if (state_ == State::kBackoff) enter(State::kStopped);
+      return act(Action::Kind::kExit);
     case Verb::kSignal:
       return send(event.signal, false);
     case Verb::kPause:

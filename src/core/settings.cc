@@ -161,12 +161,14 @@ string parse(string_view text, Variables& out) {
 
 string parse(string_view text, ExitCodes& out) {
   ExitCodes codes;
-  while (!text.empty()) {
-    const auto comma = text.find(',');
-    const auto code = parse_number<unsigned>(trim(text.substr(0, comma)));
+  string list(text);
+  std::replace(list.begin(), list.end(), ',', ' ');
+  for (string_view rest = list;;) {
+    const auto word = take_word(rest);
+    if (word.empty()) break;
+    const auto code = parse_number<unsigned>(word);
     if (!code || *code > 255) return "exit codes from 0 to 255, separated by commas";
     codes.set(*code);
-    text.remove_prefix(comma == string_view::npos ? text.size() : comma + 1);
   }
   out = codes;
   return {};
@@ -237,6 +239,8 @@ string quoted(string_view text) {
   string out = "\"";
   for (const char c : text) {
     if (c == '"' || c == '\\') out += '\\';
+    // A `;` after a blank would begin a comment, quoted or not.
+    if (c == ';' && is_blank(out.back())) out += "\"\"";
     out += c;
   }
   return out + "\"";
@@ -245,7 +249,7 @@ string quoted(string_view text) {
 string print(const std::vector<string>& words) {
   string out;
   for (const auto& word : words) {
-    const bool plain = !word.empty() && word.find_first_of(" \t\n'\"\\|&;<>$`") == string::npos;
+    const bool plain = !word.empty() && word.front() != ';' && word.find_first_of(" \t\n'\"\\") == string::npos;
     out += (out.empty() ? "" : " ") + (plain ? word : quoted(word));
   }
   return out;
@@ -345,7 +349,6 @@ string add_words(Settings& settings, string_view value) {
     if (!Valid(word)) return Valid == is_address ? "addresses separated by blanks" : "telephone numbers separated by blanks";
     if (std::find(words.begin(), words.end(), word) == words.end()) words.emplace_back(word);
   }
-  if (Valid == is_gsm_number && words.size() > kMaxGsmNumbers) return "at most 10 numbers";
   member<Member>(settings) = std::move(words);
   return {};
 }

@@ -94,7 +94,8 @@ StatusRecord encode_runit_status(const Status& status) {
   put_stamp(out, status.stamp);
   put_little_endian(out.subspan(12, 4), static_cast<std::uint32_t>(status.pid));
   record[16] = status.paused ? 1 : 0;
-  record[17] = want_byte(status.want);
+  // `o` is the wish to be down afterwards: runsv says `d`.
+  record[17] = status.want == Want::kOnce ? 'd' : want_byte(status.want);
   record[18] = status.term_sent ? 1 : 0;
   record[19] = status.pid != 0 ? 1 : 0;
   return record;

@@ -45,7 +45,7 @@ class Splitter {
     rest_.remove_prefix(end + 1);
   }
 
-  // Inside "..." a backslash quotes only $ ` " \ and newline, as POSIX says.
+  // Inside "..." a backslash quotes only $ ` " and \, as POSIX says; a command has no lines to continue.
   void double_quoted() {
     while (!rest_.empty()) {
       const char c = rest_.front();

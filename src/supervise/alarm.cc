@@ -4,6 +4,7 @@
 #include <new>
 
 #include "sys/faults.h"
+#include "sys/process.h"
 
 namespace supervise {
 namespace {
@@ -65,7 +66,12 @@ void Alarm::configure(const core::Settings& settings) {
   for (const auto& word : command_) command_arguments_.push_back(word.c_str());
   command_arguments_.push_back(nullptr);
   command_environment_.clear();
-  for (auto variable = environment_; *variable; ++variable) command_environment_.push_back(*variable);
+  if (command_.empty()) return;
+  std::size_t inherited = 0;
+  while (environment_[inherited]) ++inherited;
+  command_environment_.reserve(inherited + kVariables + 1);
+  for (auto variable = environment_; *variable; ++variable)
+    if (!std::string_view(*variable).starts_with("SUPERVISE_")) command_environment_.push_back(*variable);
   command_environment_.resize(command_environment_.size() + kVariables + 1, nullptr);
 }
 
@@ -117,6 +123,7 @@ void Alarm::compose_variables(const AlarmFacts& facts) {
   variables[6] << "SUPERVISE_EXITS=" << facts.facts.exits;
   variables[7] << "SUPERVISE_TRIES=" << facts.facts.tries;
   variables[8] << "SUPERVISE_SUBJECT=" << message_->subject.view();
+  if (command_.empty()) return;
   const auto first = command_environment_.size() - kVariables - 1;
   for (std::size_t i = 0; i < kVariables; ++i) command_environment_[first + i] = variables[i].c_str();
 }
@@ -136,6 +143,7 @@ std::optional<Alarm::Problem> Alarm::send(core::Now now) {
     return Problem{kind_of(channel), *failure};
   }
   message_.reset();
+  sys::return_unused_heap();
   return std::nullopt;
 }
 

@@ -6,6 +6,7 @@
 #include <new>
 
 #include "sys/faults.h"
+#include "sys/process.h"
 
 namespace supervise {
 namespace {
@@ -27,7 +28,7 @@ char level_byte(Level level) { return static_cast<char>('0' + static_cast<int>(l
 }  // namespace
 
 std::optional<Service> load_service(sys::System& system, const Identity& identity, Lines& problems) {
-  auto loaded = identity.conf.empty() ? Loaded{core::Settings(), {}}
+  auto loaded = identity.conf.empty() ? Loaded{core::Settings(), {}, {}, {}}
                                       : load_settings(system, identity.conf, identity.conf_required, identity.name);
   problems.insert(problems.end(), loaded.problems.begin(), loaded.problems.end());
   if (!loaded.settings) return std::nullopt;
@@ -37,7 +38,7 @@ std::optional<Service> load_service(sys::System& system, const Identity& identit
                                            identity.name + "] of the configuration"});
     return std::nullopt;
   }
-  return Service::prepare(system, std::move(*loaded.settings), identity.environment, identity.umask, problems);
+  return Service::prepare(system, std::move(loaded), identity.environment, identity.umask, problems);
 }
 
 Daemon::Daemon(sys::System& system, Identity identity, Service service)
@@ -193,6 +194,8 @@ void Daemon::read_signals() {
 
 void Daemon::command(char byte) {
   const auto* found = core::find_command(byte);
+  // Letters take effect in their order; a run of `r` is one.
+  if (reload_wanted_ && found->verb != core::Verb::kReload) reload();
   step(core::event::Commanded{found->verb, found->signal});
 }
 
@@ -329,13 +332,14 @@ void Daemon::reload() {
   reload_wanted_ = false;
   Lines problems;
   auto fresh = load_service(system_, identity_, problems);
-  for (const auto& problem : problems) note(problem.level, problem.text);
+  for (const auto& problem : problems) note(Level::kWarning, problem.text);
   if (!fresh) return note(Level::kWarning, "the configuration is faulty; the settings in force stay");
   service_ = std::move(*fresh);
   alarm_->configure(service_.settings());
   step(core::event::Reconfigured{service_.settings().policy, !identity_.hook.empty(), identity_.hook_reset});
   report(mending_, directory_.set_group(service_.control_group()));
   note(Level::kNotice, "configuration read again");
+  sys::return_unused_heap();
 }
 
 void Daemon::check_directory() {

@@ -1,5 +1,5 @@
 // supervise(8): from the command line to the loop.
-#include <memory>
+#include <optional>
 
 #include "core/conf.h"
 #include "supervise/daemon.h"
@@ -66,56 +66,54 @@ int check(sys::System& system, const Identity& identity) {
   if (!good) return kUsage;
   if (!identity.command.empty()) loaded.settings->command = identity.command;
   Lines problems;
-  const auto service = Service::prepare(system, *loaded.settings, identity.environment, 022, problems);
+  const auto service = Service::prepare(system, loaded, identity.environment, 022, problems);
   print_problems(problems);
   if (!service) return kUsage;
   print_settings(*loaded.settings);
   return 0;
 }
 
-// A supervise at work, or the exit status of one that has nothing to do or failed.
-struct Outset {
-  std::unique_ptr<Daemon> daemon;
-  int status = 0;
-};
+// The one daemon of this process. Static, because that costs less memory than the heap or the stack.
+constinit std::optional<Daemon> g_daemon;
 
-Outset start(sys::System& system, Identity identity) {
+// Returns the exit status of a supervise that failed; the daemon runs if there is none.
+std::optional<int> start(sys::System& system, Identity identity) {
   identity.umask = sys::clear_umask();
   Lines problems;
   auto service = load_service(system, identity, problems);
   print_problems(problems);
-  if (!service) return {nullptr, kUsage};
+  if (!service) return kUsage;
 
   sys::Launch launch;
   if (identity.foreground)
     launch.stay();
   else if (!launch.detach())
-    return {nullptr, complain("cannot detach: no process can be made", kSystemError)};
+    return complain("cannot detach: no process can be made", kSystemError);
   sys::take_over_signals();
 
-  auto daemon = std::make_unique<Daemon>(system, std::move(identity), std::move(*service));
-  const auto started = daemon->start(problems);
+  g_daemon.emplace(system, std::move(identity), std::move(*service));
+  const auto started = g_daemon->start(problems);
   if (!started.error.empty()) {
     complain(started.error, started.status);
     launch.report(started.status);
-    return {nullptr, started.status};
+    return started.status;
   }
   if (!started.first_start.empty()) complain(started.first_start + "; trying on", 0);
   launch.report(0);
-  return {std::move(daemon)};
+  return std::nullopt;
 }
 
 // Kept out of main(): what start-up needs of the stack would stay there for as long as supervise lives.
-[[gnu::noinline]] Outset set_out(sys::System& system, int argc, char** argv) {
+[[gnu::noinline]] std::optional<int> set_out(sys::System& system, int argc, char** argv) {
   const auto options = parse_options(argc, argv);
-  if (!options.error.empty()) return {nullptr, complain(options.error + "; see supervise -h", kUsage)};
-  if (options.mode == Options::Mode::kShowHelp) return sys::print(help()), Outset{};
-  if (options.mode == Options::Mode::kShowVersion) return sys::print(std::string(kVersion) + "\n"), Outset{};
+  if (!options.error.empty()) return complain(options.error + "; see supervise -h", kUsage);
+  if (options.mode == Options::Mode::kShowHelp) return sys::print(help()), 0;
+  if (options.mode == Options::Mode::kShowVersion) return sys::print(std::string(kVersion) + "\n"), 0;
   if (!options.warning.empty()) complain("warning: " + options.warning, 0);
   auto identity = identify(system, options);
   if (!options.directory.empty() && identity.directory.empty())
-    return {nullptr, complain("the working directory is gone; name DIR absolutely", kSystemError)};
-  if (options.mode == Options::Mode::kCheck) return {nullptr, check(system, identity)};
+    return complain("the working directory is gone; name DIR absolutely", kSystemError);
+  if (options.mode == Options::Mode::kCheck) return check(system, identity);
   return start(system, std::move(identity));
 }
 
@@ -124,11 +122,11 @@ Outset start(sys::System& system, Identity identity) {
 
 int main(int argc, char** argv) {
   sys::ensure_standard_descriptors();
-  sys::RealSystem system;
-  const auto [daemon, status] = supervise::set_out(system, argc, argv);
-  if (!daemon) return status;
+  sys::close_inherited_descriptors();
+  static sys::RealSystem system;
+  if (const auto status = supervise::set_out(system, argc, argv)) return *status;
   sys::return_unused_heap();
   do sys::return_unused_stack();
-  while (daemon->turn());
+  while (supervise::g_daemon->turn());
   return 0;
 }

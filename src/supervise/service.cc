@@ -15,9 +15,8 @@ using std::string;
 
 constexpr std::size_t kMaxFile = 1 << 20;
 
-string reading_failed(const string& what, const string& path, sys::Errno error) {
-  return what + " " + path + " cannot be read: " +
-         (error.number == EINVAL ? string("not a regular file") : string(sys::error_text(error.number)));
+string reading_failed(sys::Errno error) {
+  return string(error.number == EINVAL ? "not a regular file" : sys::error_text(error.number));
 }
 
 void add_error(Lines& problems, string text) { problems.push_back({sys::Level::kFatal, std::move(text)}); }
@@ -34,13 +33,22 @@ std::string_view name_part(std::string_view variable) { return variable.substr(0
 
 }  // namespace
 
-std::optional<Service> Service::prepare(sys::System& system, core::Settings settings, const char* const* inherited_environment,
+Line Loaded::error(std::string_view key, std::string_view value, std::string_view what) const {
+  int line = 0;
+  for (const auto& item : items)
+    if (item.key == key) line = item.line;
+  const core::Diagnostic diagnostic{line, core::Diagnostic::Severity::kError,
+                                    string(key) + ": \"" + string(value) + "\" " + string(what)};
+  return {sys::Level::kFatal, core::to_text(diagnostic, file)};
+}
+
+std::optional<Service> Service::prepare(sys::System& system, Loaded loaded, const char* const* inherited_environment,
                                         unsigned inherited_umask, Lines& problems) {
   Service service;
-  service.settings_ = std::move(settings);
+  service.settings_ = std::move(*loaded.settings);
   service.umask_ = service.settings_.umask ? service.settings_.umask->bits : inherited_umask;
-  const bool found = service.look_up(system, problems);
-  if (!service.read_environment_file(system, problems) || !found) return std::nullopt;
+  const bool found = service.look_up(system, loaded, problems);
+  if (!service.read_environment_file(system, loaded, problems) || !found) return std::nullopt;
   for (const auto& [name, value] : service.settings_.environment) service.set_variable(name, value);
   service.limits_ = sys::resource_limits(service.settings_);
   service.lay_out(inherited_environment);
@@ -70,29 +78,29 @@ void Service::lay_out(const char* const* inherited_environment) {
   environment_.push_back(nullptr);
 }
 
-bool Service::look_up(sys::System& system, Lines& problems) {
+bool Service::look_up(sys::System& system, const Loaded& loaded, Lines& problems) {
   if (settings_.user.empty() && settings_.control_group.empty()) return true;
   const auto passwd = sys::read_file(system, "/etc/passwd", kMaxFile);
   const auto group = sys::read_file(system, "/etc/group", kMaxFile);
   const auto before = problems.size();
   if (!settings_.user.empty()) {
     account_ = core::find_account(settings_.user, passwd ? *passwd : "", group ? *group : "");
-    if (!account_) add_error(problems, "user \"" + settings_.user + "\" is not in /etc/passwd; a name from there or UID:GID would be right");
+    if (!account_) problems.push_back(loaded.error("user", settings_.user, "is not in /etc/passwd; a name from there or UID:GID would be right"));
   }
   if (!settings_.control_group.empty()) {
     const auto gid = core::find_group(settings_.control_group, group ? *group : "");
     control_group_ = gid.value_or(sys::kKeepGroup);
-    if (!gid) add_error(problems, "control_group \"" + settings_.control_group + "\" is not in /etc/group; a name from there or a GID would be right");
+    if (!gid) problems.push_back(loaded.error("control_group", settings_.control_group, "is not in /etc/group; a name from there or a GID would be right"));
   }
   return problems.size() == before;
 }
 
-bool Service::read_environment_file(sys::System& system, Lines& problems) {
+bool Service::read_environment_file(sys::System& system, const Loaded& loaded, Lines& problems) {
   if (settings_.environment_file.empty()) return true;
   const auto& path = settings_.environment_file;
   const auto text = sys::read_file(system, path.c_str(), kMaxFile);
   if (!text) {
-    add_error(problems, reading_failed("environment_file", path, text.error()));
+    problems.push_back(loaded.error("environment_file", path, "cannot be read: " + reading_failed(text.error())));
     return false;
   }
   const auto parsed = core::parse_environment_file(*text);
@@ -150,19 +158,21 @@ core::Text<256> Service::explain(sys::System& system, const core::StartFailure& 
 
 Loaded load_settings(sys::System& system, const string& path, bool required, const string& service) {
   Loaded loaded;
+  loaded.file = path;
   const auto text = sys::read_file(system, path.c_str(), kMaxFile);
   if (!text && text.error().number == ENOENT && !required) {
     loaded.settings.emplace();
     return loaded;
   }
   if (!text) {
-    add_error(loaded.problems, reading_failed("the configuration file", path, text.error()));
+    add_error(loaded.problems, "the configuration file " + path + " cannot be read: " + reading_failed(text.error()));
     return loaded;
   }
   const auto conf = core::parse_conf(*text);
   auto resolved = core::resolve(conf, service);
   add_diagnostics(loaded.problems, conf.diagnostics, path);
   add_diagnostics(loaded.problems, resolved.diagnostics, path);
+  loaded.items = std::move(resolved.items);
   if (!core::has_errors(conf.diagnostics) && !core::has_errors(resolved.diagnostics)) loaded.settings = std::move(resolved.settings);
   return loaded;
 }

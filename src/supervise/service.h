@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/accounts.h"
+#include "core/conf.h"
 #include "core/settings.h"
 #include "sys/entry.h"
 #include "sys/event_log.h"
@@ -19,12 +20,23 @@ struct Line {
 };
 using Lines = std::vector<Line>;
 
+// A service's settings, and where in which file each of them stands.
+struct Loaded {
+  std::optional<core::Settings> settings;    // nothing if there are errors
+  Lines problems;
+  std::string file;
+  std::vector<core::Conf::Item> items;
+
+  // `FILE:LINE: error: KEY: "VALUE" WHAT`.
+  [[nodiscard]] Line error(std::string_view key, std::string_view value, std::string_view what) const;
+};
+
 class Service {
  public:
-  // Looks up user, group and environment file. What is wrong is added to `problems`; nothing is returned then.
-  [[nodiscard]] static std::optional<Service> prepare(sys::System& system, core::Settings settings,
-                                                      const char* const* inherited_environment, unsigned inherited_umask,
-                                                      Lines& problems);
+  // Looks up user, group and environment file of `loaded`, which must have settings. What is wrong is added to `problems`;
+  // nothing is returned then.
+  [[nodiscard]] static std::optional<Service> prepare(sys::System& system, Loaded loaded, const char* const* inherited_environment,
+                                                      unsigned inherited_umask, Lines& problems);
 
   // The descriptors and the callback are the caller's to fill in. Valid as long as this service is not moved.
   [[nodiscard]] sys::Spawn spawn() const;
@@ -36,8 +48,8 @@ class Service {
   [[nodiscard]] core::Text<256> explain(sys::System& system, const core::StartFailure& failure) const;
 
  private:
-  [[nodiscard]] bool look_up(sys::System& system, Lines& problems);
-  [[nodiscard]] bool read_environment_file(sys::System& system, Lines& problems);
+  [[nodiscard]] bool look_up(sys::System& system, const Loaded& loaded, Lines& problems);
+  [[nodiscard]] bool read_environment_file(sys::System& system, const Loaded& loaded, Lines& problems);
   void set_variable(const std::string& name, const std::string& value);
   void lay_out(const char* const* inherited_environment);
 
@@ -48,12 +60,6 @@ class Service {
   std::vector<const char*> arguments_, environment_;
   std::vector<sys::ResourceLimit> limits_;
   unsigned umask_ = 022;
-};
-
-// The configuration of a service: the file's settings and what is wrong with it.
-struct Loaded {
-  std::optional<core::Settings> settings;    // nothing if there are errors
-  Lines problems;
 };
 
 // Reads `path` for `service`. A missing file is an error only if `required`.

@@ -54,6 +54,10 @@ Result<UniqueFd> make_file(System& system, int dir, const char* name, unsigned m
   return owned(system, system.open(dir, name, how, mode));
 }
 
+Result<UniqueFd> open_to_rewrite(System& system, int dir, const char* name) {
+  return open_ours(system, dir, name, FileType::kRegular, OpenMode::kReadWrite);
+}
+
 Result<UniqueFd> open_file(System& system, int dir, const char* name, unsigned mode) {
   auto fd = open_ours(system, dir, name, FileType::kRegular, OpenMode::kAppend);
   if (!fd && fd.error().number == ENOENT) return owned(system, system.open(dir, name, OpenMode::kCreate, mode));

@@ -81,7 +81,8 @@ void LogFile::rotate() {
   (void)open(dir_);
 }
 
-bool LogFile::check() {
+bool LogFile::check(int dir) {
+  dir_ = dir;
   if (fd_ && is_entry(system_, dir_, name_, fd_.get())) return true;
   (void)open(dir_);
   return false;
@@ -95,9 +96,9 @@ Status EventLog::open(int dir) {
   return warnings_.open(dir);
 }
 
-bool EventLog::check() {
-  const bool all = all_.check();
-  return warnings_.check() && all;
+bool EventLog::check(int dir) {
+  const bool all = all_.check(dir);
+  return warnings_.check(dir) && all;
 }
 
 void EventLog::write(Level level, core::WallTime time, std::string_view text) {

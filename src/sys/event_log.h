@@ -24,9 +24,8 @@ class LogFile {
   Status open(int dir);
   // Appends a whole line or nothing.
   Status append(std::string_view line);
-  // Opens it again if it is no longer there under its name. Returns whether it was.
-  bool check();
-  void close() { fd_.reset(); }
+  // Opens it again if it is not what bears its name in `dir`, which must stay open. Returns whether it was.
+  bool check(int dir);
 
  private:
   void rotate();
@@ -47,7 +46,7 @@ class EventLog {
 
   Status open(int dir);
   // Finds and mends files that were removed. Returns whether all were there.
-  bool check();
+  bool check(int dir);
 
   // Logs one line; `text` must be free of control characters (Text::printable).
   void write(Level level, core::WallTime time, std::string_view text);

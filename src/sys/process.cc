@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/close_range.h>
 #include <malloc.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -25,6 +26,14 @@ void write_all(int fd, std::string_view text) {
   }
 }
 
+pid_t plain_fork() {
+#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 34)
+  return _Fork();    // without what fork does for threads and stdio: it would cost a page of memory for ever
+#else
+  return fork();
+#endif
+}
+
 [[noreturn]] void await_report(int pipe, pid_t child) {
   char status = kStartFailed;
   ssize_t n = 0;
@@ -43,6 +52,14 @@ void ensure_standard_descriptors() {
   do fd = ::open("/dev/null", O_RDWR);
   while (fd >= 0 && fd <= 2);
   if (fd > 2) ::close(fd);
+}
+
+void close_inherited_descriptors() {
+#ifdef CLOSE_RANGE_CLOEXEC
+  if (close_range(3, ~0U, 0) == 0) return;
+#endif
+  const long limit = sysconf(_SC_OPEN_MAX);
+  for (int fd = 3; fd < limit; ++fd) ::close(fd);
 }
 
 unsigned clear_umask() { return ::umask(0); }
@@ -89,7 +106,7 @@ void print(std::string_view text) { write_all(1, text); }
 bool Launch::detach() {
   std::array<int, 2> ends{};
   if (pipe2(ends.data(), O_CLOEXEC) < 0) return false;
-  const pid_t child = fork();
+  const pid_t child = plain_fork();
   if (child < 0) return false;
   if (child > 0) {
     ::close(ends[1]);

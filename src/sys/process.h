@@ -6,6 +6,9 @@
 
 namespace sys {
 
+// Closes every descriptor from 3 on that the caller left open, so that none of them is kept or handed on.
+void close_inherited_descriptors();
+
 // Opens /dev/null as descriptors 0, 1 and 2 where they are closed, so that no file of ours gets their numbers.
 void ensure_standard_descriptors();
 

@@ -25,6 +25,11 @@ Status PublishedFile::publish_by_exchange(int dir, std::string_view content) {
 }
 
 Status PublishedFile::publish(int dir, std::string_view content) {
+  // What an earlier run left has its place on the disk, even if that is full now.
+  if (!live_.fd) {
+    if (auto live = take_over(dir, name_)) live_ = std::move(*live);
+    if (auto spare = take_over(dir, spare_name_); spare && live_.fd) spare_ = std::move(*spare);
+  }
   if (publish_by_exchange(dir, content)) return ok();
   const auto replaced = replace(dir, content);
   if (replaced || !live_.fd || !is_entry(system_, dir, name_, live_.fd.get())) return replaced;
@@ -44,6 +49,15 @@ Status PublishedFile::replace(int dir, std::string_view content) {
   live_ = std::move(*fresh);
   if (auto spare = make_copy(dir, content)) spare_ = std::move(*spare);
   return ok();
+}
+
+Result<PublishedFile::Copy> PublishedFile::take_over(int dir, const char* name) {
+  auto fd = open_to_rewrite(system_, dir, name);
+  if (!fd) return fd.error();
+  if (const auto set = set_access(system_, fd->get(), kMode, kKeepGroup); !set) return set.error();
+  const auto info = system_.stat(fd->get());
+  if (!info) return info.error();
+  return Copy{std::move(*fd), static_cast<std::size_t>(info->size)};
 }
 
 Result<PublishedFile::Copy> PublishedFile::make_copy(int dir, std::string_view content) {

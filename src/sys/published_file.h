@@ -34,6 +34,7 @@ class PublishedFile {
   Status fill(Copy& copy, std::string_view content);
   Result<Copy> make_copy(int dir, std::string_view content);
   Status replace(int dir, std::string_view content);
+  Result<Copy> take_over(int dir, const char* name);
 
   System& system_;
   const char* name_;

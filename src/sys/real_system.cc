@@ -95,13 +95,15 @@ core::Outcome outcome_of(const siginfo_t& info) {
   return core::Outcome::signal(info.si_status, info.si_code == CLD_DUMPED);
 }
 
-// Field 22 of /proc/PID/stat (proc(5)); the name in field 2 may hold anything, so counting starts after its last `)`.
+// Field 22 of /proc/PID/stat (proc(5)); the name in field 2 may hold anything, so counting starts after its last `)`. 0 for
+// the dead, states Z and X.
 std::uint64_t parse_start_time(std::string_view stat) {
   const auto name_end = stat.rfind(')');
   if (name_end == std::string_view::npos) return 0;
   auto rest = stat.substr(name_end + 1);
-  std::string_view field;
-  for (int i = 3; i <= 22; ++i) field = core::take_word(rest);
+  auto field = core::take_word(rest);
+  if (field == "Z" || field == "X") return 0;
+  for (int i = 4; i <= 22; ++i) field = core::take_word(rest);
   return core::parse_number<std::uint64_t>(field).value_or(0);
 }
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <utility>
 
 #include "sys/real_system.h"
 
@@ -62,7 +63,7 @@ Stage become(const Spawn& request) {
   if (request.directory && chdir(request.directory) < 0) return Stage::kDirectory;
   if (request.before_exec) request.before_exec(request.context, getpid());
   restore_signals();
-  execvpe(request.arguments[0], const_cast<char* const*>(request.arguments), const_cast<char* const*>(request.environment));
+  execvp(request.arguments[0], const_cast<char* const*>(request.arguments));
   return Stage::kExec;
 }
 
@@ -78,9 +79,13 @@ Stage become(const Spawn& request) {
 
 Spawned RealSystem::spawn(const Spawn& request) {
   volatile StartFailure failure{Stage::kFork, 0};
+  // execvp takes the environment, and the PATH to search, from here.
+  char** const ours = std::exchange(environ, const_cast<char**>(request.environment));
   const pid_t pid = make_child(request, failure);
+  const int error = errno;
+  environ = ours;
   const StartFailure seen{failure.stage, failure.cause};
-  if (pid < 0) return {0, StartFailure{Stage::kFork, errno}};
+  if (pid < 0) return {0, StartFailure{Stage::kFork, error}};
   if (seen.cause == 0) return {pid, std::nullopt};
   while (waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {}
   return {0, seen};

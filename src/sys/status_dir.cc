@@ -155,8 +155,10 @@ StatusDir::Check StatusDir::check() {
     if ((result.failure = open_lock())) return result;
   }
   result.failure = open_entries(result);
-  if (!log_.check() && !result.mended) result.mended = "supervise.log";
-  const bool intact = status_.check(dir_.get()) & state_.check(dir_.get()) & runit_status_.check(supervise_dir_.get());
+  if (!log_.check(dir_.get()) && !result.mended) result.mended = "supervise.log";
+  bool intact = status_.check(dir_.get());
+  intact = state_.check(dir_.get()) && intact;
+  intact = runit_status_.check(supervise_dir_.get()) && intact;
   result.republish = !intact;
   if (!intact && !result.mended) result.mended = "status";
   return result;

@@ -43,9 +43,8 @@ each_only_in "$work/state" "$work/state.man" 'key of state that is not in superv
 each_only_in "$work/state.man" "$work/state" 'key of supervise-status.5 that is not in state'
 
 # Every entry of a status directory has its place in supervise-status.5.
-(cd "$work/status/sleeper" && find . -mindepth 1 ! -path './supervise/*' -printf '%P\n') | while read -r entry; do
-    grep -q "^\.It Pa.*\<$entry\>" supervise-status.5 || echo "$entry"
-done >"$work/entries"
-while read -r entry; do fail "$entry: entry of a status directory that is not in supervise-status.5"; done <"$work/entries"
+find "$work/status/sleeper" -mindepth 1 -maxdepth 1 -printf '%P\n' | sort >"$work/entries"
+terms supervise-status.5 Pa | sed 's|/$||' | sort -u >"$work/entries.man"
+each_only_in "$work/entries" "$work/entries.man" 'entry of a status directory that is not in supervise-status.5'
 
 exit "$broken"

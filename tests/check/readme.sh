@@ -15,10 +15,10 @@ while read -r page; do
         [ -e "$(dirname "$page")/$link" ] || fail "$page: link to $link, which does not exist"
     done <"$work/links"
 
-    # Code is what stands between backquotes or in a fenced block.
-    { awk '/^```/ { code = !code; next } code' "$page"; grep -o '`[^`]*`' "$page" | tr -d '`'; } >"$work/code" || :
-    grep -oE '(^|[ $#])make( +[A-Z]+=[^ ]*)*( +-[^ ]*)*( +[a-z][a-z-]*)+' "$work/code" | sed 's/.*make//' | tr ' ' '\n' |
-        grep -E '^[a-z]' | sort -u >"$work/targets" || :
+    # Code is what stands between backquotes, in a fenced block, or indented by four blanks.
+    { awk '/^```/ { code = !code; next } code || /^    /' "$page" | sed 's/ # .*//'; grep -o '`[^`]*`' "$page" | tr -d '`'; } >"$work/code" || :
+    grep -oE '(^|[ $#])make( +[A-Z]+=[^ ]*)*( +-[^ ]*)*( +[a-z][a-z/-]*)+' "$work/code" | sed 's/.*make//' | tr ' ' '\n' |
+        grep -xE '[a-z][a-z-]*' | sort -u >"$work/targets" || :
     while read -r target; do
         grep -qE "^([^#:=]* )?$target( [^:=]*)?:([^=]|$)" Makefile || fail "$page: make $target: no such target"
     done <"$work/targets"

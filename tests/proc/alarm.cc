@@ -304,13 +304,14 @@ TEST_CASE("gsmsend-script is run with NUMBER@TEXT for each number") {
   }
 }
 
-TEST_CASE("At most ten numbers get a message") {
+TEST_CASE("At most ten numbers get a message and the others a warning") {
   TempDir work;
   fs::create_directory(work / "bin");
   const Recorder messages(work, work / "bin/gsmsend-script");
   const Supervised svc({.command = service({"exit", "1"}),
                         .conf = section("alarm_gsm : 1 2 3 4 5 6 7 8 9 10 11 12"),
                         .environment = {{"PATH", (work / "bin").string() + ":/usr/bin:/bin"}}});
+  CHECK_THAT(svc.launch().err, contains("supervise.conf:3: warning: alarm_gsm"));
   messages.await(svc, 10);
   svc.await("starts", "2");
   CHECK(messages.count() == 10);

@@ -128,8 +128,8 @@ TEST_CASE("Key and value are separated by a colon or an equals sign") {
 }
 
 TEST_CASE("A value may contain colons and equals signs and hashes") {
-  const auto checked = check("[svc]\ncommand : a=b:c #d e;f http://x/?y=z\n");
-  CHECK(checked.settings["command"] == "a=b:c #d e;f http://x/?y=z");
+  const auto checked = check("[svc]\ncommand : a=b:c #d e=f http://x/?y=z\n");
+  CHECK(checked.settings["command"] == "a=b:c #d e=f http://x/?y=z");
 }
 
 TEST_CASE("Comments begin in the first column or with a semicolon after a blank") {
@@ -180,12 +180,12 @@ TEST_CASE("A line longer than 2048 bytes is cut there with a warning") {
 }
 
 TEST_CASE("CRLF and a byte-order mark and a missing last newline do no harm") {
-  const auto checked = check("\xEF\xBB\xBF[svc]\r\nmax_tries : 3\r\nstopsignal : INT\r\nexitcodes : 0 3");
+  const auto checked = check("\xEF\xBB\xBF[svc]\r\nmax_tries : 3\r\nstopsignal : INT\r\nexitcodes : 0,3");
   CHECK(checked.code == 0);
   CHECK(checked.err.empty());
   CHECK(checked.settings["max_tries"] == "3");
   CHECK(checked.settings["stopsignal"] == "INT");
-  CHECK_THAT(checked.settings["exitcodes"], matches("0[ ,]3"));
+  CHECK_THAT(checked.settings["exitcodes"], matches("0[ ,] *3"));
 }
 
 TEST_CASE("NUL bytes are told and what follows is still read") {
@@ -299,6 +299,15 @@ TEST_CASE("directory and umask and nice and limits are set for the service") {
   CHECK(facts["rlimit_nofile"].starts_with("321:"));
   CHECK(facts["rlimit_core"].starts_with("0:"));
   CHECK(facts["rlimit_as"].starts_with("1073741824:"));
+}
+
+TEST_CASE("exitcodes are separated by blanks or commas") {
+  for (const std::string value : {"0 2 5", "0,2,5", "0, 2, 5"}) {
+    const auto checked = check("[svc]\nexitcodes : " + value + "\n");
+    INFO(value << " → " << checked.err);
+    CHECK(checked.code == 0);
+    CHECK_THAT(checked.settings["exitcodes"], matches("0[ ,] *2[ ,] *5"));
+  }
 }
 
 TEST_CASE("The settings of the service are not those of supervise") {
@@ -453,7 +462,7 @@ TEST_CASE("A new command in the section is used from the next start on") {
   rewrite(svc, "[svc]\ncommand : sleep 6002\n");
   svc.write("r");
   svc.write("k");
-  CHECK(arguments(svc.await_service(pid)) == Words{"sleep", "6002"});
+  svc.await_command(Words{"sleep", "6002"}, pid);
 }
 
 TEST_CASE("A faulty file at r is reported with its line and the old settings stay") {

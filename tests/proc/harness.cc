@@ -227,6 +227,13 @@ std::string mode_of(const fs::path& file) {
   }
 }
 
+bool same_file(const fs::path& one, const fs::path& other) {
+  struct stat first {};
+  struct stat second {};
+  return stat(one.c_str(), &first) == 0 && stat(other.c_str(), &second) == 0 && first.st_dev == second.st_dev &&
+         first.st_ino == second.st_ino;
+}
+
 bool is_taken(const fs::path& lock) {
   const int fd = open(lock.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) return false;
@@ -464,6 +471,22 @@ pid_t StatusDir::await_service(pid_t other_than) const {
     pid = now ? now->pid : 0;
     return pid != 0 && pid != other_than && alive(pid);
   });
+  return pid;
+}
+
+pid_t StatusDir::await_command(const Words& argv, pid_t other_than) const {
+  pid_t pid = 0;
+  Words found;
+  const auto is_executed = [&] {
+    pid = await_service(other_than);
+    found = arguments(pid);
+    return found == argv;
+  };
+  if (!wait_until(is_executed)) {
+    std::string text;
+    for (const auto& word : found) text += " " + word;
+    throw std::runtime_error("the service is not the command expected but" + text + "\n" + report());
+  }
   return pid;
 }
 

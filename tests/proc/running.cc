@@ -307,7 +307,7 @@ TEST_CASE("autorestart false restarts never and u starts it again") {
 }
 
 TEST_CASE("autorestart unexpected restarts unless the exit code is expected") {
-  const std::string conf = "[svc]\nautorestart : unexpected\nexitcodes : 0 2\n";
+  const std::string conf = "[svc]\nautorestart : unexpected\nexitcodes : 0,2\n";
   for (const std::string code : {"0", "2"}) {
     const Supervised svc({.command = service({"exit", code}), .conf = conf});
     svc.await_state("EXITED");
@@ -454,9 +454,9 @@ TEST_CASE("killasgroup kills the children of the service as well") {
 }
 
 TEST_CASE("The pid of the service is that of the command and its children are no concern") {
-  const Supervised svc({.command = {"sh", "-c", "sleep 100 & wait"}});
-  const auto pid = svc.await_service();
-  CHECK(arguments(pid)[0] == "sh");
+  const Words command = {"sh", "-c", "sleep 100 & wait"};
+  const Supervised svc({.command = command});
+  const auto pid = svc.await_command(command);
   CHECK(children(svc.pid()) == std::vector{pid});
 }
 

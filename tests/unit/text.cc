@@ -11,6 +11,8 @@
 
 namespace {
 
+using namespace std::string_view_literals;
+
 TEST_CASE("a text takes words and characters and numbers") {
   core::Text<64> text;
   text << "a" << std::string_view("bc") << 'd' << 42 << ' ' << -7 << ' ' << std::numeric_limits<std::uint64_t>::max();
@@ -52,7 +54,7 @@ TEST_CASE("seconds are cut to the decimal places that are asked for") {
 
 TEST_CASE("control characters of foreign text become question marks") {
   core::Text<64> text;
-  text.printable(std::string_view("a\0b\n\t\x1b[1m\x7f \xC3\xA4~", 15));
+  text.printable("a\0b\n\t\x1b[1m\x7f \xC3\xA4~"sv);
   CHECK(text.view() == "a?b???[1m? \xC3\xA4~");
 }
 

@@ -1,0 +1,180 @@
+#include "fault/bench.h"
+
+#include <array>
+
+#include "core/state.h"
+#include "core/status.h"
+
+namespace sim {
+namespace {
+
+// No rule of ours needs more: a check of the directory each 200 ms, control, a death and its restart.
+constexpr std::size_t kMaxTurnsASecond = 60;
+
+const char* const kEnvironment[] = {"PATH=/bin", nullptr};
+
+struct Entry {
+  const char* name;
+  sys::FileType type;
+  unsigned mode;
+};
+constexpr std::array kEntries = {
+    Entry{"lock", sys::FileType::kRegular, 0600},          Entry{"control", sys::FileType::kFifo, 0600},
+    Entry{"ok", sys::FileType::kFifo, 0600},               Entry{"svcontrol", sys::FileType::kLink, 0777},
+    Entry{"status", sys::FileType::kRegular, 0644},        Entry{"state", sys::FileType::kRegular, 0644},
+    Entry{"supervise", sys::FileType::kDirectory, 0700},   Entry{"supervise/control", sys::FileType::kLink, 0777},
+    Entry{"supervise/ok", sys::FileType::kLink, 0777},     Entry{"supervise/status", sys::FileType::kRegular, 0644},
+    Entry{"__stdout", sys::FileType::kRegular, 0600},      Entry{"__stderr", sys::FileType::kRegular, 0600},
+    Entry{"supervise.log", sys::FileType::kRegular, 0600}, Entry{"supervise.log.wf", sys::FileType::kRegular, 0600},
+};
+
+std::optional<core::Status> decode(const std::string& record) {
+  return core::decode_status({reinterpret_cast<const unsigned char*>(record.data()), record.size()});
+}
+
+std::int32_t runit_pid(const std::string& record) {
+  std::uint32_t pid = 0;
+  for (std::size_t i = 16; i-- > 12;) pid = pid << 8 | static_cast<unsigned char>(record.at(i));
+  return static_cast<std::int32_t>(pid);
+}
+
+bool is_whole_state(std::string_view text) {
+  return text.starts_with("name=redis\nstate=") && text.ends_with("\nboot_id=boot\n") &&
+         text.find('\0') == std::string_view::npos && text.find("boot_id=") == text.rfind("boot_id=");
+}
+
+}  // namespace
+
+Bench::Bench(std::string conf, std::string hook) {
+  system.put("/dev/null", sys::FileType::kOther, {}, 0666);
+  system.put("/usr/sbin/sendmail", sys::FileType::kRegular, {}, 0755);
+  write_conf(conf);
+  identity_.name = "redis";
+  identity_.directory = kDirectory;
+  identity_.host = "host";
+  identity_.conf = kConf;
+  identity_.conf_required = true;
+  identity_.command = {"redis", "-p", "6379"};
+  identity_.hook = std::move(hook);
+  identity_.environment = kEnvironment;
+  identity_.boot_id = "boot";
+  system.after = [this](Op op) { watch_published(op); };
+}
+
+void Bench::write_conf(const std::string& lines) { system.put(kConf, sys::FileType::kRegular, "[redis]\n" + lines); }
+
+bool Bench::start() {
+  supervise::Lines problems;
+  auto service = supervise::load_service(system, identity_, problems);
+  started_ = {};
+  ended_ = false;
+  if (!service) {
+    started_.status = supervise::kUsage;
+    started_.error = problems.empty() ? "" : problems.front().text;
+    return false;
+  }
+  daemon_.emplace(system, identity_, std::move(*service));
+  started_ = daemon_->start(problems);
+  if (started_.error.empty()) return true;
+  daemon_.reset();
+  return false;
+}
+
+void Bench::kill_supervise() { daemon_.reset(); }
+
+void Bench::turn() {
+  if (system.mono() - second_ >= core::seconds(1)) {
+    second_ = system.mono();
+    turns_ = 0;
+  }
+  if (++turns_ == kMaxTurnsASecond) system.violations().push_back("a spin: too many turns in a second");
+  ended_ = !daemon_->turn();
+  if (ended_) daemon_.reset();
+}
+
+void Bench::run_until(core::Nanos since_begin) {
+  system.set_horizon(core::Instant(since_begin));
+  while (daemon_ && system.mono() < core::Instant(since_begin) && turns_ < 20 * kMaxTurnsASecond) turn();
+}
+
+void Bench::service_dies_at(core::Nanos when, core::Outcome outcome) {
+  system.at(when, [this, outcome] {
+    if (auto* child = service()) system.die(*child, outcome);
+  });
+}
+
+std::string Bench::content(const std::string& entry) const {
+  const auto node = system.find(path(entry));
+  return node ? node->data : std::string();
+}
+
+std::string Bench::state(std::string_view key) const {
+  return std::string(core::state_value(content("state"), key).value_or("(none)"));
+}
+
+Child* Bench::service() {
+  for (auto& [pid, child] : system.children())
+    if (child.is_service && child.alive) return &child;
+  return nullptr;
+}
+
+std::vector<Child*> Bench::services() {
+  std::vector<Child*> out;
+  for (auto& [pid, child] : system.children())
+    if (child.is_service) out.push_back(&child);
+  return out;
+}
+
+std::vector<Child*> Bench::helpers(std::string_view program) {
+  std::vector<Child*> out;
+  for (auto& [pid, child] : system.children())
+    if (!child.is_service && child.program == program) out.push_back(&child);
+  return out;
+}
+
+// Whoever reads status or state at any moment sees one whole record.
+void Bench::watch_published(Op op) {
+  if (op != Op::kCreate && op != Op::kWriteAtStart && op != Op::kTruncate && op != Op::kRename && op != Op::kExchange) return;
+  const auto directory = system.find(kDirectory);
+  if (!directory) return;
+  const auto look = [&](const NodePtr& where, std::string_view name, auto is_whole) {
+    const auto entry = where->entries.find(name);
+    if (entry != where->entries.end() && !is_whole(entry->second->data))
+      system.violations().push_back(std::string(name) + " is torn after " + name_of(op));
+  };
+  look(directory, "status", [](const std::string& record) { return decode(record).has_value(); });
+  look(directory, "state", is_whole_state);
+  if (const auto tools = directory->entries.find("supervise"); tools != directory->entries.end())
+    look(tools->second, "status", [](const std::string& record) { return record.size() == core::kStatusSize; });
+}
+
+std::string Bench::violations() {
+  std::string text;
+  for (const auto& what : system.violations()) text += what + "; ";
+  return text;
+}
+
+std::string Bench::unsettled() {
+  std::string text;
+  for (const auto& [pid, child] : system.children())
+    if (!child.alive && !child.reaped) text += "child " + std::to_string(pid) + " is dead and not reaped; ";
+  const auto* living = service();
+  const auto pid = living ? living->pid : 0;
+  const auto status = decode(content("status"));
+  if (!status || status->pid != pid) text += "status has not the pid of the service; ";
+  if (state("pid") != std::to_string(pid)) text += "state has not the pid of the service; ";
+  const auto runit = content("supervise/status");
+  if (runit.size() != core::kStatusSize || runit_pid(runit) != pid) text += "supervise/status has not the pid; ";
+  for (const auto& entry : kEntries) {
+    const auto node = system.find(path(entry.name));
+    const bool right = node && node->type == entry.type && node->mode == entry.mode;
+    if (!right) text += std::string(entry.name) + (node ? " is of the wrong type or mode; " : " is missing; ");
+  }
+  if (ended_) return text;
+  for (const auto* name : {"lock", "control", "ok", "__stdout", "__stderr", "supervise.log", "supervise.log.wf", "status", "state"})
+    if (const auto node = system.find(path(name)); node && !system.is_open(node)) text += std::string(name) + " is not the one that supervise has open; ";
+  if (const auto lock = system.find(path("lock")); lock && lock->locker.expired()) text += "the lock is not held; ";
+  return text;
+}
+
+}  // namespace sim

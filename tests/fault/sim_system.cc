@@ -1,0 +1,576 @@
+#include "fault/sim_system.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <csignal>
+
+namespace sim {
+namespace {
+
+using core::Stage;
+using sys::Errno;
+using sys::FileType;
+using sys::OpenMode;
+using sys::Result;
+using sys::Status;
+
+constexpr std::size_t kBlock = 4096;
+constexpr std::uint64_t kOwnStart = 5000;
+
+std::int64_t blocks(std::size_t size) { return static_cast<std::int64_t>((size + kBlock - 1) / kBlock); }
+
+struct OpRow {
+  const char* name;
+  std::vector<Error> errors;
+};
+
+const std::array<OpRow, kOps>& rows() {
+  static const std::array<OpRow, kOps> table = {{
+      {"open", {{EMFILE}, {ENFILE}, {ENOMEM}, {EACCES}, {EIO}}},
+      {"create", {{EMFILE}, {ENOSPC}, {EDQUOT}, {EROFS}}},
+      {"read", {{EIO}, {EAGAIN}}},
+      {"read_at", {{EIO}}},
+      {"write", {{ENOSPC}, {EIO}, {EDQUOT}, {kShort}}},
+      {"write_at_start", {{ENOSPC}, {EIO}, {kShort}}},
+      {"truncate", {{EIO}, {EPERM}}},
+      {"stat", {{EIO}, {ENOMEM}}},
+      {"stat_at", {{EIO}, {ENOMEM}, {EACCES}}},
+      {"make_directory", {{ENOSPC}, {EACCES}, {ENOMEM}, {EROFS}}},
+      {"make_fifo", {{ENOSPC}, {EACCES}, {EDQUOT}}},
+      {"make_link", {{ENOSPC}, {EACCES}, {EIO}}},
+      {"read_link", {{EIO}, {ENOMEM}}},
+      {"remove", {{EIO}, {EACCES}, {EBUSY}}},
+      {"remove_directory", {{EACCES}, {EBUSY}}},
+      {"rename", {{ENOSPC}, {EIO}, {EACCES}}},
+      {"exchange", {{ENOSYS}, {EINVAL}, {EIO}, {ENOMEM}}},
+      {"set_mode", {{EIO}, {EPERM}, {EROFS}}},
+      {"set_group", {{EPERM}, {EIO}}},
+      {"lock", {{ENOLCK}}},
+      {"watch", {{ENOMEM}, {EINVAL}}},
+      {"pipe_with", {{EMFILE}, {ENFILE}}},
+      {"spawn", {{EAGAIN}, {ENOMEM}, {ENOMEM, Stage::kExec}, {EMFILE, Stage::kExec}, {EACCES, Stage::kExec}, {ETXTBSY, Stage::kExec}}},
+      {"reap", {{EINVAL}}},
+      {"kill", {{EPERM}}},
+      {"kill with KILL", {}},
+      {"wait", {{ENOMEM}, {EINVAL}}},
+  }};
+  return table;
+}
+
+bool writes(OpenMode mode) {
+  return mode == OpenMode::kWrite || mode == OpenMode::kAppend || mode == OpenMode::kReadWrite || mode == OpenMode::kCreate ||
+         mode == OpenMode::kCreateToRewrite;
+}
+bool reads(OpenMode mode) { return mode != OpenMode::kWrite && mode != OpenMode::kAppend; }
+bool appends(OpenMode mode) { return mode == OpenMode::kAppend || mode == OpenMode::kCreate; }
+bool creates(OpenMode mode) { return mode == OpenMode::kCreate || mode == OpenMode::kCreateToRewrite; }
+bool wants_directory(OpenMode mode) { return mode == OpenMode::kDirectory || mode == OpenMode::kDirectoryFollowing; }
+
+std::vector<std::string> strings(const char* const* words) {
+  std::vector<std::string> out;
+  for (; words && *words; ++words) out.emplace_back(*words);
+  return out;
+}
+
+}  // namespace
+
+std::string name_of(Op op) { return rows()[static_cast<std::size_t>(op)].name; }
+const std::vector<Error>& errors_of(Op op) { return rows()[static_cast<std::size_t>(op)].errors; }
+
+SimSystem::SimSystem() { root_ = new_node(FileType::kDirectory, 0755, {}); }
+
+// --- the script's side ---
+
+NodePtr SimSystem::new_node(FileType type, unsigned mode, std::string data) {
+  auto node = std::make_shared<Node>();
+  node->type = type;
+  node->mode = mode;
+  node->uid = uid;
+  node->inode = ++last_inode_;
+  node->data = std::move(data);
+  return node;
+}
+
+NodePtr SimSystem::find(std::string_view path) const { return walk(root_, path, false, 0).node; }
+
+NodePtr SimSystem::put(const std::string& path, FileType type, std::string data, unsigned mode) {
+  const auto slash = path.rfind('/');
+  if (slash != 0 && !find(path.substr(0, slash))) put(path.substr(0, slash), FileType::kDirectory, {}, 0755);
+  const auto directory = slash == 0 ? root_ : find(path.substr(0, slash));
+  auto node = new_node(type, mode, std::move(data));
+  directory->entries[path.substr(slash + 1)] = node;
+  changed(directory, Op::kCreate);
+  return node;
+}
+
+void SimSystem::remove_tree(const std::string& path) {
+  const auto place = walk(root_, path, false, 0);
+  if (!place.node) return;
+  while (place.node->type == FileType::kDirectory && !place.node->entries.empty())
+    remove_tree(path + "/" + place.node->entries.begin()->first);
+  --place.node->links;
+  place.directory->entries.erase(place.name);
+  changed(place.directory, Op::kRemove);
+}
+
+void SimSystem::move(const std::string& from, const std::string& to) {
+  const auto source = walk(root_, from, false, 0);
+  const auto target = walk(root_, to, false, 0);
+  target.directory->entries[target.name] = source.node;
+  source.directory->entries.erase(source.name);
+  changed(source.directory, Op::kRename);
+  changed(target.directory, Op::kRename);
+}
+
+bool SimSystem::write_fifo(const std::string& path, std::string_view bytes) {
+  const auto node = walk(root_, path, true, 0).node;
+  if (!node || node->type != FileType::kFifo || openers(node, false) == 0) return false;
+  node->data += bytes;
+  return true;
+}
+
+bool SimSystem::is_open(const NodePtr& node) const {
+  return std::any_of(fds_.begin(), fds_.end(), [&](const auto& fd) { return fd.second->node == node; });
+}
+
+void SimSystem::die_in(std::int32_t child, core::Nanos delay, core::Outcome outcome) {
+  in(delay, [this, child, outcome] { die(children_.at(child), outcome); });
+}
+
+void SimSystem::die(Child& child, core::Outcome outcome) {
+  if (!child.alive) return;
+  child.alive = false;
+  child.died = mono_;
+  child.outcome = outcome;
+  zombies_.push_back(child.pid);
+  arrived_.child = true;
+}
+
+// --- names ---
+
+SimSystem::Place SimSystem::walk(const NodePtr& from, std::string_view path, bool follow, int depth) const {
+  if (depth > 8) return {{}, {}, {}, ELOOP};
+  const auto& begin = path.starts_with('/') ? root_ : from;
+  Place place{begin, {}, begin, 0};
+  while (!path.empty()) {
+    const auto name = path.substr(0, path.find('/'));
+    path.remove_prefix(std::min(path.size(), name.size() + 1));
+    if (name.empty() || name == ".") continue;
+    if (!place.node) return {{}, {}, {}, ENOENT};
+    if (place.node->type != FileType::kDirectory) return {{}, {}, {}, ENOTDIR};
+    const auto found = place.node->entries.find(name);
+    place.directory = std::move(place.node);
+    place.name = name;
+    place.node = found == place.directory->entries.end() ? nullptr : found->second;
+    const bool last = path.find_first_not_of('/') == std::string_view::npos;
+    if (place.node && place.node->type == FileType::kLink && (!last || follow)) {
+      place = walk(place.directory, place.node->data, true, depth + 1);
+      if (place.error != 0) return place;
+    }
+  }
+  return place;
+}
+
+SimSystem::Place SimSystem::look(int dir, std::string_view name, bool follow) const {
+  if (dir == sys::kWorkingDirectory || name.starts_with('/')) return walk(root_, name, follow, 0);
+  const auto* from = description(dir);
+  if (!from) return {{}, {}, {}, EBADF};
+  return walk(from->node, name, follow, 0);
+}
+
+// --- descriptors ---
+
+Description* SimSystem::description(int fd) const {
+  const auto found = fds_.find(fd);
+  return found == fds_.end() ? nullptr : found->second.get();
+}
+
+int SimSystem::add_descriptor(Description what) {
+  int fd = 3;
+  while (fds_.count(fd) != 0) ++fd;
+  fds_[fd] = std::make_shared<Description>(std::move(what));
+  return fd;
+}
+
+std::size_t SimSystem::openers(const NodePtr& node, bool writing) const {
+  return static_cast<std::size_t>(std::count_if(fds_.begin(), fds_.end(), [&](const auto& fd) {
+    return fd.second->node == node && (writing ? writes(fd.second->mode) : reads(fd.second->mode));
+  }));
+}
+
+const Error* SimSystem::fails(Op op) {
+  const auto call = calls_++;
+  log_.push_back(op);
+  return fault ? fault(op, call) : nullptr;
+}
+
+void SimSystem::changed(const NodePtr& directory, Op op) {
+  for (const auto& fd : fds_)
+    if (fd.second->watching && fd.second->node == directory) arrived_.watched = true;
+  if (after) after(op);
+}
+
+Result<int> SimSystem::open(int dir, const char* name, OpenMode mode, unsigned permissions) {
+  if (const auto* error = fails(creates(mode) ? Op::kCreate : Op::kOpen)) return Errno{error->number};
+  auto place = look(dir, name, mode == OpenMode::kReadFollowing || mode == OpenMode::kDirectoryFollowing);
+  if (place.error != 0) return Errno{place.error};
+  if (creates(mode)) {
+    if (place.node) return Errno{EEXIST};
+    if (place.directory->links == 0) return Errno{ENOENT};
+    if (free_blocks <= 0) return Errno{ENOSPC};
+    place.node = place.directory->entries[place.name] = new_node(FileType::kRegular, permissions, {});
+    changed(place.directory, Op::kCreate);
+  }
+  if (!place.node) return Errno{ENOENT};
+  if (place.node->type == FileType::kLink) return Errno{ELOOP};
+  const bool is_directory = place.node->type == FileType::kDirectory;
+  if (wants_directory(mode) && !is_directory) return Errno{ENOTDIR};
+  if (is_directory && writes(mode)) return Errno{EISDIR};
+  if (place.node->type == FileType::kFifo && mode == OpenMode::kWrite) {
+    if (openers(place.node, false) == 0) return Errno{ENXIO};
+    place.node->had_writer = true;
+  }
+  return add_descriptor({place.node, mode, 0, false});
+}
+
+void SimSystem::close(int fd) {
+  if (fds_.erase(fd) == 0) violation("close of descriptor " + std::to_string(fd) + " which is not open");
+}
+
+bool SimSystem::readable(int fd) const {
+  const auto* from = description(fd);
+  if (!from || from->node->type != FileType::kFifo) return from == nullptr;
+  return !from->node->data.empty() || (from->node->had_writer && openers(from->node, true) == 0);
+}
+
+Result<std::size_t> SimSystem::read(int fd, std::span<char> into) {
+  if (const auto* error = fails(Op::kRead)) return Errno{error->number};
+  auto* from = description(fd);
+  if (!from || !reads(from->mode)) return Errno{EBADF};
+  auto& data = from->node->data;
+  if (from->node->type == FileType::kFifo) {
+    if (data.empty() && openers(from->node, true) != 0) return Errno{EAGAIN};
+    const auto n = data.copy(into.data(), into.size());
+    data.erase(0, n);
+    return n;
+  }
+  if (from->offset >= data.size()) return std::size_t{0};
+  const auto n = data.copy(into.data(), into.size(), from->offset);
+  from->offset += n;
+  return n;
+}
+
+Result<std::size_t> SimSystem::read_at(int fd, std::span<char> into, std::int64_t offset) {
+  if (const auto* error = fails(Op::kReadAt)) return Errno{error->number};
+  const auto* from = description(fd);
+  if (!from) return Errno{EBADF};
+  const auto start = static_cast<std::size_t>(offset);
+  return start >= from->node->data.size() ? std::size_t{0} : from->node->data.copy(into.data(), into.size(), start);
+}
+
+Result<std::size_t> SimSystem::store(Op op, int fd, std::size_t offset, std::string_view data) {
+  const auto* error = fails(op);
+  if (error && error->number != kShort) return Errno{error->number};
+  if (error) data = data.substr(0, data.size() / 2);
+  if (fd == 2) {
+    stderr_ += data;
+    return data.size();
+  }
+  auto* into = description(fd);
+  if (!into || !writes(into->mode)) return Errno{EBADF};
+  auto& content = into->node->data;
+  if (offset == std::string::npos) offset = appends(into->mode) ? content.size() : into->offset;
+  const auto more = [&](std::size_t n) { return std::max<std::int64_t>(0, blocks(offset + n) - blocks(content.size())); };
+  std::size_t n = data.size();
+  while (n > 0 && more(n) > free_blocks) --n;
+  if (n == 0 && !data.empty()) return Errno{ENOSPC};
+  if (free_blocks != INT64_MAX) free_blocks -= more(n);
+  if (content.size() < offset + n) content.resize(offset + n);
+  content.replace(offset, n, data.substr(0, n));
+  into->offset = offset + n;
+  if (after) after(op);
+  return n;
+}
+
+Result<std::size_t> SimSystem::write(int fd, std::string_view data) { return store(Op::kWrite, fd, std::string::npos, data); }
+Result<std::size_t> SimSystem::write_at_start(int fd, std::string_view data) { return store(Op::kWriteAtStart, fd, 0, data); }
+
+Status SimSystem::truncate(int fd, std::int64_t size) {
+  if (const auto* error = fails(Op::kTruncate)) return Errno{error->number};
+  auto* into = description(fd);
+  if (!into || !writes(into->mode)) return Errno{EBADF};
+  into->node->data.resize(static_cast<std::size_t>(size));
+  if (after) after(Op::kTruncate);
+  return sys::ok();
+}
+
+namespace {
+sys::FileInfo info_of(const Node& node) {
+  return {node.type, node.mode, node.uid, node.gid, node.links, 1, node.inode, static_cast<std::int64_t>(node.data.size())};
+}
+}  // namespace
+
+Result<sys::FileInfo> SimSystem::stat(int fd) {
+  if (const auto* error = fails(Op::kStat)) return Errno{error->number};
+  const auto* what = description(fd);
+  if (!what) return Errno{EBADF};
+  return info_of(*what->node);
+}
+
+Result<sys::FileInfo> SimSystem::stat_at(int dir, const char* name) {
+  if (const auto* error = fails(Op::kStatAt)) return Errno{error->number};
+  const auto place = look(dir, name, false);
+  if (place.error != 0) return Errno{place.error};
+  if (!place.node) return Errno{ENOENT};
+  return info_of(*place.node);
+}
+
+// --- entries ---
+
+Status SimSystem::make(Op op, int dir, const char* name, FileType type, unsigned mode, std::string data) {
+  if (const auto* error = fails(op)) return Errno{error->number};
+  const auto place = look(dir, name, false);
+  if (place.error != 0) return Errno{place.error};
+  if (place.node) return Errno{EEXIST};
+  if (place.directory->links == 0) return Errno{ENOENT};
+  if (free_blocks <= 0) return Errno{ENOSPC};
+  place.directory->entries[place.name] = new_node(type, mode, std::move(data));
+  changed(place.directory, op);
+  return sys::ok();
+}
+
+Status SimSystem::make_directory(int dir, const char* name, unsigned mode) {
+  return make(Op::kMakeDirectory, dir, name, FileType::kDirectory, mode, {});
+}
+Status SimSystem::make_fifo(int dir, const char* name, unsigned mode) {
+  return make(Op::kMakeFifo, dir, name, FileType::kFifo, mode, {});
+}
+Status SimSystem::make_link(const char* target, int dir, const char* name) {
+  return make(Op::kMakeLink, dir, name, FileType::kLink, 0777, target);
+}
+
+Result<std::size_t> SimSystem::read_link(int dir, const char* name, std::span<char> into) {
+  if (const auto* error = fails(Op::kReadLink)) return Errno{error->number};
+  const auto place = look(dir, name, false);
+  if (place.error != 0) return Errno{place.error};
+  if (!place.node) return Errno{ENOENT};
+  if (place.node->type != FileType::kLink) return Errno{EINVAL};
+  return place.node->data.copy(into.data(), into.size());
+}
+
+Status SimSystem::remove(int dir, const char* name) {
+  if (const auto* error = fails(Op::kRemove)) return Errno{error->number};
+  const auto place = look(dir, name, false);
+  if (place.error != 0) return Errno{place.error};
+  if (!place.node) return Errno{ENOENT};
+  if (place.node->type == FileType::kDirectory) return Errno{EISDIR};
+  --place.node->links;
+  place.directory->entries.erase(place.name);
+  changed(place.directory, Op::kRemove);
+  return sys::ok();
+}
+
+Status SimSystem::remove_directory(int dir, const char* name) {
+  if (const auto* error = fails(Op::kRemoveDirectory)) return Errno{error->number};
+  const auto place = look(dir, name, false);
+  if (place.error != 0) return Errno{place.error};
+  if (!place.node) return Errno{ENOENT};
+  if (place.node->type != FileType::kDirectory) return Errno{ENOTDIR};
+  if (!place.node->entries.empty()) return Errno{ENOTEMPTY};
+  place.node->links = 0;
+  place.directory->entries.erase(place.name);
+  changed(place.directory, Op::kRemoveDirectory);
+  return sys::ok();
+}
+
+Status SimSystem::rename(int dir, const char* from, const char* to) {
+  if (const auto* error = fails(Op::kRename)) return Errno{error->number};
+  const auto source = look(dir, from, false), target = look(dir, to, false);
+  if (source.error != 0 || target.error != 0) return Errno{source.error | target.error};
+  if (!source.node) return Errno{ENOENT};
+  if (target.node && target.node->type == FileType::kDirectory) {
+    if (source.node->type != FileType::kDirectory) return Errno{EISDIR};
+    if (!target.node->entries.empty()) return Errno{ENOTEMPTY};
+  }
+  if (target.node) --target.node->links;
+  target.directory->entries[target.name] = source.node;
+  source.directory->entries.erase(source.name);
+  changed(target.directory, Op::kRename);
+  return sys::ok();
+}
+
+Status SimSystem::exchange(int dir, const char* one, const char* other) {
+  if (const auto* error = fails(Op::kExchange)) return Errno{error->number};
+  const auto a = look(dir, one, false), b = look(dir, other, false);
+  if (a.error != 0 || b.error != 0) return Errno{a.error | b.error};
+  if (!a.node || !b.node) return Errno{ENOENT};
+  a.directory->entries[a.name] = b.node;
+  b.directory->entries[b.name] = a.node;
+  changed(a.directory, Op::kExchange);
+  return sys::ok();
+}
+
+Status SimSystem::set_mode(int fd, unsigned mode) {
+  if (const auto* error = fails(Op::kSetMode)) return Errno{error->number};
+  auto* what = description(fd);
+  if (!what) return Errno{EBADF};
+  what->node->mode = mode;
+  return sys::ok();
+}
+
+Status SimSystem::set_mode_at(int dir, const char* name, unsigned mode) {
+  if (const auto* error = fails(Op::kSetMode)) return Errno{error->number};
+  const auto place = look(dir, name, true);
+  if (!place.node) return Errno{ENOENT};
+  place.node->mode = mode;
+  return sys::ok();
+}
+
+Status SimSystem::set_group(int fd, std::uint32_t gid) {
+  if (const auto* error = fails(Op::kSetGroup)) return Errno{error->number};
+  auto* what = description(fd);
+  if (!what) return Errno{EBADF};
+  what->node->gid = gid;
+  return sys::ok();
+}
+
+Status SimSystem::lock(int fd) {
+  if (const auto* error = fails(Op::kLock)) return Errno{error->number};
+  const auto found = fds_.find(fd);
+  if (found == fds_.end()) return Errno{EBADF};
+  const auto holder = found->second->node->locker.lock();
+  if (holder && holder != found->second) return Errno{EWOULDBLOCK};
+  found->second->node->locker = found->second;
+  return sys::ok();
+}
+
+Status SimSystem::watch(int directory) {
+  if (const auto* error = fails(Op::kWatch)) return Errno{error->number};
+  auto* what = description(directory);
+  if (!what) return Errno{EBADF};
+  what->watching = true;
+  return sys::ok();
+}
+
+Result<int> SimSystem::pipe_with(std::string_view data) {
+  if (const auto* error = fails(Op::kPipe)) return Errno{error->number};
+  auto node = new_node(FileType::kFifo, 0600, std::string(data));
+  node->had_writer = true;
+  return add_descriptor({node, OpenMode::kRead, 0, false});
+}
+
+// --- processes ---
+
+sys::Spawned SimSystem::spawn(const sys::Spawn& request) {
+  const auto* error = fails(Op::kSpawn);
+  if (error && error->stage == Stage::kFork) return {0, core::StartFailure{Stage::kFork, error->number}};
+  Child child;
+  child.pid = ++last_pid_;
+  child.start = static_cast<std::uint64_t>(child.pid) * 7;
+  child.is_service = !request.session;
+  child.arguments = strings(request.arguments);
+  child.environment = strings(request.environment);
+  child.program = child.arguments.at(0);
+  child.born = mono_;
+  for (const int fd : {request.input, request.output, request.errors}) {
+    if (description(fd)) continue;
+    violation("a child is given descriptor " + std::to_string(fd) + " which is not open");
+    return {0, core::StartFailure{Stage::kDescriptor, EBADF}};
+  }
+  if (description(request.input)->node->type == FileType::kFifo) child.input = description(request.input)->node->data;
+  if (child.is_service)
+    for (const auto& [other_pid, other] : children_)
+      if (other.is_service && other.alive) violation("a second copy of the service beside " + std::to_string(other_pid));
+  children_[child.pid] = child;
+  if (request.before_exec) {
+    const auto ours = fds_;    // the new process has a copy: what it opens or closes does not touch ours
+    request.before_exec(request.context, child.pid);
+    fds_ = ours;
+  }
+  std::optional<core::StartFailure> failure;
+  if (error) failure = core::StartFailure{error->stage, error->number};
+  if (!failure && child.is_service) failure = broken_program;
+  if (failure) {
+    children_.erase(child.pid);
+    return {0, failure};
+  }
+  if (on_start) on_start(children_.at(child.pid));
+  return {child.pid, std::nullopt};
+}
+
+Result<std::optional<sys::Reaped>> SimSystem::reap() {
+  if (const auto* error = fails(Op::kReap)) return Errno{error->number};
+  if (zombies_.empty()) return std::optional<sys::Reaped>();
+  auto& child = children_.at(zombies_.front());
+  zombies_.erase(zombies_.begin());
+  child.reaped = true;
+  return std::optional(sys::Reaped{child.pid, child.outcome});
+}
+
+Status SimSystem::kill(std::int32_t target, int signal) {
+  if (const auto* error = fails(signal == SIGKILL ? Op::kKillForGood : Op::kKill)) return Errno{error->number};
+  const auto found = children_.find(target < 0 ? -target : target);
+  if (target == 0 || target == -1 || found == children_.end() || found->second.reaped) {
+    violation("signal " + std::to_string(signal) + " for a stranger, " + std::to_string(target));
+    return Errno{ESRCH};
+  }
+  deliver(found->second, signal);
+  return sys::ok();
+}
+
+void SimSystem::deliver(Child& child, int signal) {
+  child.signals.push_back(signal);
+  const bool deadly = signal == SIGTERM || signal == SIGINT || signal == SIGQUIT;
+  if (signal == SIGKILL) return die(child, core::Outcome::signal(SIGKILL, false));
+  if (signal == SIGSTOP) child.paused = true;
+  if (signal == SIGCONT) child.paused = false;
+  if (deadly && !child.ignores_term) child.pending = signal;
+  if (child.paused || child.pending == 0) return;
+  die_in(child.pid, child.dying, core::Outcome::signal(child.pending, false));
+  child.pending = 0;
+}
+
+std::uint64_t SimSystem::start_time(std::int32_t of) {
+  if (of == pid) return kOwnStart;
+  if (const auto other = others.find(of); other != others.end()) return other->second;
+  const auto child = children_.find(of);
+  return child == children_.end() || child->second.reaped ? 0 : child->second.start;
+}
+
+// --- waiting ---
+
+void SimSystem::run_events() {
+  while (!events_.empty() && events_.begin()->first <= mono_) {
+    const auto event = std::move(events_.begin()->second);
+    events_.erase(events_.begin());
+    event();
+  }
+}
+
+Status SimSystem::wait(std::span<sys::Poll> polls, core::Instant deadline) {
+  ++waits_;
+  last_deadline_ = deadline;
+  if (const auto* error = fails(Op::kWait)) {
+    mono_ += std::chrono::microseconds(1);    // so that a spin is seen as one, and ends
+    return Errno{error->number};
+  }
+  while (true) {
+    run_events();
+    bool ready = arrived_.child || arrived_.terminate || arrived_.hangup || arrived_.watched;
+    for (auto& poll : polls) ready = (poll.readable = readable(poll.fd)) || ready;
+    if (ready || deadline <= mono_ || horizon_ <= mono_) break;
+    const auto next = events_.empty() ? core::kNever : events_.begin()->first;
+    mono_ = std::min({deadline, next, horizon_});
+  }
+  seen_.child |= arrived_.child;
+  seen_.terminate |= arrived_.terminate;
+  seen_.hangup |= arrived_.hangup;
+  seen_.watched |= arrived_.watched;
+  arrived_ = {};
+  return sys::ok();
+}
+
+sys::Signals SimSystem::take_signals() { return std::exchange(seen_, {}); }
+
+}  // namespace sim
