@@ -219,6 +219,7 @@ void Machine::ended(const Outcome& outcome, Reason young_reason) {
   if (too_many && want_ == Want::kUp && !exiting_) {
     enter(State::kFatal, verdict == Window::Verdict::kTooManyExits ? Reason::kTooManyExits : Reason::kTooManyCoreDumps);
     next_start_ = kNever;
+    exiting_ = true;
     act(Action::Kind::kGiveUp);
     return act(Action::Kind::kExit);
   }

@@ -3,6 +3,8 @@
 namespace core {
 namespace {
 
+constexpr std::string_view kJoinedLines = "\\\n";
+
 bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 
 class Splitter {
@@ -17,6 +19,7 @@ class Splitter {
 
  private:
   void step() {
+    if (rest_.starts_with(kJoinedLines)) return rest_.remove_prefix(kJoinedLines.size());
     const char c = rest_.front();
     note_operator();
     rest_.remove_prefix(1);
@@ -45,9 +48,13 @@ class Splitter {
     rest_.remove_prefix(end + 1);
   }
 
-  // Inside "..." a backslash quotes only $ ` " and \, as POSIX says; a command has no lines to continue.
+  // Inside "..." a backslash quotes only $ ` " and \, as POSIX says.
   void double_quoted() {
     while (!rest_.empty()) {
+      if (rest_.starts_with(kJoinedLines)) {
+        rest_.remove_prefix(kJoinedLines.size());
+        continue;
+      }
       const char c = rest_.front();
       rest_.remove_prefix(1);
       if (c == '"') return;

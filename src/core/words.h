@@ -13,7 +13,8 @@ struct Words {
   std::string shell_operator;   // the first unquoted operator that only a shell would obey; empty if there is none
 };
 
-// Blanks (space, tab, newline) separate; '...', "..." and \ quote; an unbalanced quote or a trailing \ is an error.
+// Blanks (space, tab, newline) separate; '...', "..." and \ quote; a backslash
+// before a newline joins two lines; an unbalanced quote or a trailing \ is an error.
 [[nodiscard]] Words split_words(std::string_view line);
 
 }  // namespace core

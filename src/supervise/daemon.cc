@@ -17,6 +17,7 @@ using sys::Level;
 constexpr core::Nanos kRetry = core::seconds(1);
 constexpr core::Nanos kMinCheckInterval = std::chrono::milliseconds(200);
 constexpr core::Nanos kPause = std::chrono::milliseconds(100);
+constexpr core::Nanos kExitLimit = core::seconds(10);
 constexpr std::size_t kControlChunk = 4096;
 
 core::Machine new_machine(const Service& service, core::Now now, std::int32_t pid) {
@@ -75,7 +76,8 @@ Daemon::Started Daemon::start(const Lines& problems) {
   expire();
   settle();
   Started started;
-  if (machine_.pid() == 0) started.first_start = reason_text(machine_.facts()).view();
+  if (machine_.pid() == 0) started.warning = std::string(reason_text(machine_.facts()).view()) + "; trying on";
+  if (publish_failed_) started.warning += prefix + ": status cannot be written; trying on";
   return started;
 }
 
@@ -94,7 +96,9 @@ std::string Daemon::refuse_second() {
 
 bool Daemon::turn() {
   std::array polls = {sys::Poll{directory_.control()}};
-  const auto waited = system_.wait(polls, deadline());
+  const bool held = now_.mono < control_hold_;
+  const auto waited = system_.wait(std::span(polls).first(held ? 0 : 1), deadline());
+  wake_ = core::kNever;
   now_ = system_.now();
   report(watching_, waited ? sys::Failure{} : sys::Failure{"cannot wait for", "events", waited.error()});
   // Neither an end nor a spin: events come late while waiting is impossible.
@@ -105,19 +109,29 @@ bool Daemon::turn() {
     if (!waited || polls[0].readable) read_control();
     if (reload_wanted_) reload();
     expire();
+    settle();
   } catch (const std::bad_alloc&) {
     note(Level::kWarning, "out of memory; what needed it was left undone");
+    wake_up_in(kPause);
   }
-  settle();
-  return !exit_;
+  return !exit_ || !may_end();
 }
+
+// An alarm for which no process could be made yet is worth a delay, but not any delay.
+bool Daemon::may_end() const { return alarm_->deadline() == core::kNever || now_.mono >= exit_limit_; }
 
 core::Instant Daemon::deadline() const {
-  return std::min({machine_.deadline(), helpers_.deadline(), alarm_->deadline(), retry_});
+  const auto control = now_.mono < control_hold_ ? control_hold_ : core::kNever;
+  return std::min({machine_.deadline(), helpers_.deadline(), alarm_->deadline(), retry_, wake_, control});
 }
 
+void Daemon::wake_up_in(core::Nanos delay) { wake_ = std::min(wake_, core::after(now_.mono, delay)); }
+
 void Daemon::reap() {
-  for (auto dead = system_.reap(); dead && *dead; dead = system_.reap()) {
+  while (true) {
+    const auto dead = system_.reap();
+    if (!dead) return wake_up_in(kPause);
+    if (!*dead) return;
     const auto& child = **dead;
     if (child.pid == machine_.pid())
       service_exited(child.outcome);
@@ -166,8 +180,11 @@ void Daemon::read_signals() {
 [[gnu::noinline]] void Daemon::read_control() {
   std::array<char, kControlChunk> bytes;
   const auto n = system_.read(directory_.control(), bytes);
-  if (!n && n.error().number != EAGAIN) retry_ = std::min(retry_, core::after(now_.mono, kPause));
-  if (!n || *n == 0) return;
+  if (!n || *n == 0) {
+    // Readable and yet nothing to be had: not to be asked again and again.
+    control_hold_ = core::after(now_.mono, kPause);
+    return;
+  }
   core::Text<40> known;
   char unknown = 0;
   for (const char byte : std::span(bytes).first(*n)) {
@@ -228,7 +245,10 @@ void Daemon::execute(const Action& action) {
     case Action::Kind::kAlarm: alarm_wanted_ = true; return;
     case Action::Kind::kGiveUp: give_up_ = true; return;
     case Action::Kind::kReload: reload_wanted_ = true; return;
-    case Action::Kind::kExit: exit_ = true; return;
+    case Action::Kind::kExit:
+      exit_ = true;
+      exit_limit_ = core::after(now_.mono, kExitLimit);
+      return;
   }
 }
 
@@ -344,10 +364,11 @@ void Daemon::reload() {
 
 void Daemon::check_directory() {
   last_check_ = now_.mono;
+  retry_ = core::after(now_.mono, kRetry);
   const auto check = directory_.check();
   // A second look: what is removed while it is mended raises no event of its own.
   const bool clean = !check.mended && !check.failure;
-  retry_ = clean ? core::kNever : core::after(now_.mono, kRetry);
+  if (clean) retry_ = core::kNever;
   if (check.republish || publish_failed_) published_.reset();
   report(mending_, check.failure);
   if (!check.mended || check.failure || !mending_notes_.allow(now_.mono)) return;

@@ -40,11 +40,11 @@ class Daemon {
   Daemon(sys::System& system, Identity identity, Service service);
 
   // Takes the directory, publishes, and tries the first start. `error` is set if supervise can't go on, with its exit
-  // status; `first_start` if only the service could not be started.
+  // status; `warning` if it can, but something is to be told.
   struct Started {
     int status = 0;
     std::string error;
-    std::string first_start;
+    std::string warning;
   };
   [[nodiscard]] Started start(const Lines& problems);
 
@@ -81,6 +81,8 @@ class Daemon {
   [[nodiscard]] core::StateText state_text(const core::Facts& facts) const;
   [[nodiscard]] core::Text<256> reason_text(const core::Facts& facts) const;
   [[nodiscard]] core::Instant deadline() const;
+  [[nodiscard]] bool may_end() const;
+  void wake_up_in(core::Nanos delay);
   void note(sys::Level level, std::string_view text);
   void flush_notes();
   void report(Trouble& trouble, const sys::Failure& failure);
@@ -100,6 +102,9 @@ class Daemon {
   core::Instant retry_ = core::kNever;     // of publishing and mending
   core::Instant last_check_{};
   bool reload_wanted_ = false;
+  core::Instant wake_ = core::kNever;      // the next turn comes then at the latest
+  core::Instant control_hold_{};           // control is not looked at before
+  core::Instant exit_limit_ = core::kNever;
   bool alarm_wanted_ = false, give_up_ = false, exit_ = false;
   core::Text<160> last_end_;               // `pid 4711, code 1, up 3.2 s`
   static constexpr std::size_t kNotes = 1200, kMaxNote = 512;

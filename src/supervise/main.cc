@@ -98,7 +98,7 @@ std::optional<int> start(sys::System& system, Identity identity) {
     launch.report(started.status);
     return started.status;
   }
-  if (!started.first_start.empty()) complain(started.first_start + "; trying on", 0);
+  if (!started.warning.empty()) complain(started.warning, 0);
   launch.report(0);
   return std::nullopt;
 }

@@ -60,9 +60,14 @@ Result<UniqueFd> open_to_rewrite(System& system, int dir, const char* name) {
 
 Result<UniqueFd> open_file(System& system, int dir, const char* name, unsigned mode) {
   auto fd = open_ours(system, dir, name, FileType::kRegular, OpenMode::kAppend);
-  if (!fd && fd.error().number == ENOENT) return owned(system, system.open(dir, name, OpenMode::kCreate, mode));
+  if (!fd && fd.error().number == ENOENT) {
+    fd = owned(system, system.open(dir, name, OpenMode::kCreate, mode));
+    if (fd || fd.error().number != EEXIST) return fd;
+    // Somebody was quicker: another supervise that starts, at best.
+    fd = open_ours(system, dir, name, FileType::kRegular, OpenMode::kAppend);
+  }
   if (!fd) return is_obstacle(fd.error()) ? make_file(system, dir, name, mode, OpenMode::kCreate) : std::move(fd);
-  (void)set_access(system, fd->get(), mode, kKeepGroup);
+  if (const auto set = set_access(system, fd->get(), mode, kKeepGroup); !set) return set.error();
   return fd;
 }
 
@@ -119,6 +124,7 @@ Result<OpenedDirectory> open_directory_path(System& system, const std::string& p
     }
     fd = open();
   }
+  if (!fd && out.made) (void)system.remove_directory(kWorkingDirectory, path.c_str());
   if (!fd) return fd.error();
   out.fd = std::move(*fd);
   return out;

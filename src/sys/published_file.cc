@@ -3,6 +3,7 @@
 #include <array>
 #include <cerrno>
 
+#include "core/text.h"
 #include "sys/entry.h"
 
 namespace sys {
@@ -33,7 +34,15 @@ Status PublishedFile::publish(int dir, std::string_view content) {
   if (publish_by_exchange(dir, content)) return ok();
   const auto replaced = replace(dir, content);
   if (replaced || !live_.fd || !is_entry(system_, dir, name_, live_.fd.get())) return replaced;
-  return fill(live_, content);
+  return write_in_place(content);
+}
+
+// One write and no truncation: no reader sees a half of each.
+Status PublishedFile::write_in_place(std::string_view content) {
+  core::Text<kMaxReserve> padded;
+  padded << content;
+  while (padded.view().size() < live_.size && !padded.full()) padded << '\n';
+  return fill(live_, padded.view());
 }
 
 Status PublishedFile::replace(int dir, std::string_view content) {

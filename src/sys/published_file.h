@@ -1,6 +1,6 @@
 // A small file that readers always see whole: written into a spare of full size, then exchanged with it. So publishing
 // makes no inode, never shows half a record, and works on a full disk. Where names can't be exchanged a new file is renamed
-// over the old one; where even that fails the content is written in place.
+// over the old one; where even that fails the content is written in place, with newlines in the place of what was longer.
 #pragma once
 
 #include <string_view>
@@ -32,6 +32,7 @@ class PublishedFile {
     std::size_t size = 0;
   };
   Status fill(Copy& copy, std::string_view content);
+  Status write_in_place(std::string_view content);
   Result<Copy> make_copy(int dir, std::string_view content);
   Status replace(int dir, std::string_view content);
   Result<Copy> take_over(int dir, const char* name);

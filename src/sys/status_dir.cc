@@ -42,13 +42,15 @@ Failure StatusDir::open() {
   if (!failed) {
     if (const auto opened = log_.open(dir_.get()); !opened) failed = failure("cannot open", "supervise.log", opened.error());
   }
-  if (failed) abandon();
+  // Who finds the lock held has made nothing.
+  if (failed && failed.error.number != EWOULDBLOCK) abandon();
   return failed;
 }
 
 Failure StatusDir::open_directory() {
   auto opened = open_directory_path(system_, path_);
   if (!opened) return failure("cannot make or open", path_.c_str(), opened.error());
+  made_directory_ = opened->made;
   auto parent = owned(system_, system_.open(kWorkingDirectory, parent_of(path_).c_str(), OpenMode::kDirectoryFollowing, 0));
   if (!parent) return failure("cannot open the parent of", path_.c_str(), parent.error());
   if (group_ != kKeepGroup)
@@ -59,7 +61,6 @@ Failure StatusDir::open_directory() {
   (void)system_.watch(parent->get());
   dir_ = std::move(opened->fd);
   parent_ = std::move(*parent);
-  made_directory_ = opened->made;
   return {};
 }
 
@@ -68,7 +69,7 @@ Failure StatusDir::open_lock() {
   if (!fd) return failure("cannot open", "lock", fd.error());
   if (const auto locked = system_.lock(fd->get()); !locked) return failure("cannot lock", "lock", locked.error());
   // Whoever removed the name between open and lock would let a second supervise in.
-  if (!is_entry(system_, dir_.get(), "lock", fd->get())) return failure("cannot lock", "lock", Errno{EAGAIN});
+  if (!is_entry(system_, dir_.get(), "lock", fd->get())) return failure("cannot lock", "lock", Errno{ESTALE});
   lock_ = std::move(*fd);
   return {};
 }
@@ -225,7 +226,7 @@ std::string_view StatusDir::tail_of_errors(std::span<char> into) {
 
 void StatusDir::abandon() {
   if (!made_directory_) return;
-  remove_entries();
+  if (dir_) remove_entries();
   (void)system_.remove_directory(kWorkingDirectory, path_.c_str());
   made_directory_ = false;
 }

@@ -4,7 +4,6 @@
 
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 
 #include "fault/sim_system.h"
@@ -27,13 +26,11 @@ class Bench {
   bool start();
   [[nodiscard]] const std::string& error() const { return started_.error; }
   [[nodiscard]] int error_status() const { return started_.status; }
-  [[nodiscard]] const std::string& first_start() const { return started_.first_start; }
+  [[nodiscard]] const std::string& warning() const { return started_.warning; }
 
   // Turns until `since_begin`, or until supervise has ended.
   void run_until(core::Nanos since_begin);
   [[nodiscard]] bool ended() const { return ended_; }
-  // As by SIGKILL: descriptors are closed, children live on.
-  void kill_supervise();
 
   void write_conf(const std::string& lines);
   void control(std::string_view bytes) { (void)system.write_fifo(path("control"), bytes); }

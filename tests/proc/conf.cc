@@ -342,7 +342,7 @@ TEST_CASE("The command is looked up in the PATH that environment sets") {
   svc.await_service();
 }
 
-TEST_CASE("environment_file is read at every start") {
+TEST_CASE("environment_file is read at the start and at r") {
   TempDir work;
   write_file(work / "env", "# a comment\n\nONE=first\nTWO=with blanks\n");
   const Supervised svc(
@@ -350,6 +350,7 @@ TEST_CASE("environment_file is read at every start") {
   CHECK(facts_of(svc)["env.ONE"] == "first");
   CHECK(facts_of(svc)["env.TWO"] == "with blanks");
   write_file(work / "env", "ONE=second\n");
+  svc.write("r");
   restart(svc);
   svc.await_that("the new value", [&] { return facts_of(svc)["env.ONE"] == "second"; });
 }

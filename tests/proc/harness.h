@@ -76,8 +76,8 @@ void write_file(const fs::path& file, std::string_view text, mode_t mode = 0644)
 void write_script(const fs::path& file, std::string_view body);  // of the Bourne shell
 [[nodiscard]] std::string mode_of(const fs::path& file);         // `file 0600`, `fifo 0600`, `dir 0700`, `link`, `none`
 [[nodiscard]] bool same_file(const fs::path& one, const fs::path& other);
-[[nodiscard]] bool is_taken(const fs::path& lock);               // an exclusive flock is held
-[[nodiscard]] bool has_reader(const fs::path& fifo);             // opening it write-only and non-blocking succeeds
+[[nodiscard]] bool is_taken(const fs::path& lock);    // an exclusive flock is held
+[[nodiscard]] bool has_reader(const fs::path& fifo);  // opening it write-only and non-blocking succeeds
 
 // A directory that is removed at the end, together with every process of ours that still uses it.
 class TempDir {
@@ -225,7 +225,7 @@ class StatusDir {
   void write(std::string_view commands) const;
   // Each waits for a condition and throws, with a report, when it does not come about.
   void await_that(const std::string& what, const std::function<bool()>& condition) const;
-  pid_t await_service(pid_t other_than = 0) const;  // running under a pid other than this one
+  pid_t await_service(pid_t other_than = 0) const;                     // running under a pid other than this one
   pid_t await_command(const Words& argv, pid_t other_than = 0) const;  // and it is executing that
   void await(const std::string& key, const std::string& value) const;
   void await_state(const std::string& state) const { await("state", state); }

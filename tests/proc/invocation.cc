@@ -411,7 +411,7 @@ TEST_CASE("A set-up that fails is said on stderr and leaves nothing behind") {
   const auto before = everything_in(work.path());
   const auto check = [&](const Words& wrapper, const std::string& path) {
     Words argv = wrapper;
-    argv.insert(argv.end(), {supervise_program(), "-p", path, "-f", "sleep 4242"});
+    argv.insert(argv.end(), {supervise_program(), "-p", path, "-f", "sleep 424242"});
     const auto result = run(Command{.argv = argv, .directory = work.path()});
     INFO(path << ": " << result.err);
     CHECK(result.code == 111);
@@ -421,7 +421,7 @@ TEST_CASE("A set-up that fails is said on stderr and leaves nothing behind") {
   check({}, "file/status/svc");
   check({"prlimit", "--nofile=5"}, "new/status/svc");
   check({"prlimit", "--nofile=5"}, "dir/svc");
-  CHECK(run({"pgrep", "-f", "sleep 4242"}).code == 1);
+  CHECK(wait_until([] { return run({"pgrep", "-f", "sleep 424242"}).code == 1; }));
 }
 
 TEST_CASE("DIR that is a file is refused") {
@@ -540,17 +540,17 @@ TEST_CASE("DIR can be used again when its supervise has ended") {
 
 TEST_CASE("With --check the effective settings are printed and nothing is started") {
   TempDir work;
-  write_file(work / "supervise.conf", "[global]\nstopwaitsecs : 7\n[svc]\ncommand : sleep 4243\nstopsignal : INT\n");
+  write_file(work / "supervise.conf", "[global]\nstopwaitsecs : 7\n[svc]\ncommand : sleep 424343\nstopsignal : INT\n");
   const auto result = supervise({"--check", "-p", "status/svc"}, work.path());
   CHECK(result.code == 0);
   CHECK(result.err.empty());
   const KeyValues settings(result.out, " : ");
-  CHECK(settings["command"] == "sleep 4243");
+  CHECK(settings["command"] == "sleep 424343");
   CHECK(settings["stopsignal"] == "INT");
   CHECK_THAT(settings["stopwaitsecs"], matches("7s?"));
   CHECK(settings["autorestart"] == "true");
   CHECK_FALSE(fs::exists(work / "status"));
-  CHECK(run({"pgrep", "-f", "sleep 4243"}).code == 1);
+  CHECK(run({"pgrep", "-f", "sleep 424343"}).code == 1);
 }
 
 TEST_CASE("The output of --check is a configuration that means the same") {

@@ -34,7 +34,7 @@ TEST_CASE("a user is found by name or number with all groups") {
       {"redis", 101, 102, {102, 110, 111, 120}}, {"101", 101, 102, {102, 110, 111, 120}},
       {"root", 0, 0, {0}},                       {"0", 0, 0, {0}},
       {"101:7", 101, 7, {7, 110, 111, 102, 120}}, {"4000:5000", 4000, 5000, {5000}},
-      {"0:0", 0, 0, {0}},
+      {"0:0", 0, 0, {0}},                        {"4000", 4000, 4000, {4000}},
   };
   for (const auto& row : rows) {
     INFO("user: " << row.spec);
@@ -47,7 +47,7 @@ TEST_CASE("a user is found by name or number with all groups") {
 }
 
 TEST_CASE("a user that cannot be found is refused") {
-  for (const auto* spec : {"", "nobody", "redi", "REDIS", "4000", "redis:102", "4000:", ":5", "4000:x", "-1", "4000:5000:1",
+  for (const auto* spec : {"", "nobody", "redi", "REDIS", "40x0", "redis:102", "4000:", ":5", "4000:x", "-1", "4000:5000:1",
                            "99999999999", "nouid", "broken line", "4000 :5"}) {
     INFO("user: " << spec);
     CHECK_FALSE(core::find_account(spec, kPasswd, kGroup).has_value());

@@ -546,6 +546,8 @@ TEST_CASE("exit without a process is at once in every state") {
   backoff.start("u");
   backoff.exited(1);
   CHECK(backoff.command("x") == "exit");
+  CHECK(backoff.state() == State::kStopped);
+  CHECK(backoff.ms_until_due() == -1);
   Driver fatal(policy_with([](Policy& p) { p.startretries = 0; }));
   fatal.start("u");
   fatal.exited(1);

@@ -50,7 +50,7 @@ const std::vector<Good> kLimits = {{"1024", "1024"}, {"1KB", "1024"}, {"1 mb", "
 const std::vector<const char*> kBadLimits = {"x", "-1", "20:10", "unlimited:10", "1:2:3", "1.5GB", "1TB", ":", "99999999999999999999", "20000000000GB"};
 
 const std::vector<KeyRows> kRows = {
-    {"command", "", {{"redis -p 1", "redis -p 1"}, {"'a b' c", "\"a b\" c"}, {"sh -c 'a; b'", "sh -c \"a; b\""}, {"x ''", "x \"\""}, {"'a\"b\\c'", "\"a\\\"b\\\\c\""}, {"'$x'", "\"$x\""}},
+    {"command", "", {{"redis -p 1", "redis -p 1"}, {"'a b' c", "\"a b\" c"}, {"sh -c 'a; b'", "sh -c \"a; b\""}, {"x ''", "x \"\""}, {"'a\"b\\c'", "\"a\\\"b\\\\c\""}, {"'$x'", "$x"}},
      {"a 'b", "a\\"}, "a command with balanced quotes ("},
     {"directory", "", {{"/var/lib/redis", "/var/lib/redis"}, {"a b", "a b"}}, {}, nullptr},
     {"user", "", {{"redis", "redis"}, {"1:2", "1:2"}}, {}, nullptr},
@@ -68,7 +68,7 @@ const std::vector<KeyRows> kRows = {
     {"stopasgroup", "false", kFlags, kBadFlags, kFlag},
     {"killasgroup", "false", kFlags, kBadFlags, kFlag},
     {"autorestart", "true", {{"true", "true"}, {"yes", "true"}, {"1", "true"}, {"false", "false"}, {"off", "false"}, {"Unexpected", "unexpected"}}, {"never", "2"}, "true, false or unexpected"},
-    {"exitcodes", "0", {{"0", "0"}, {"2,1", "1,2"}, {"0, 255", "0,255"}, {"3,3", "3"}}, {"256", "-1", "x", "1 2", ",1", "1,,2"}, "exit codes from 0 to 255, separated by commas"},
+    {"exitcodes", "0", {{"0", "0"}, {"2,1", "1,2"}, {"0, 255", "0,255"}, {"3,3", "3"}, {"4 2", "2,4"}}, {"256", "-1", "x", "1;2", "1-2"}, "exit codes from 0 to 255, separated by commas"},
     {"startsecs", "1", kTimes, kBadTimes, kTime},
     {"startretries", "unlimited", kCountsOrNone, kBadCountsOrNone, kCountOrNone},
     {"backoff", "none", {{"none", "none"}, {"linear", "linear"}, {"Exponential", "exponential"}}, {"x", "1", "linear 2"}, "none, linear or exponential"},
