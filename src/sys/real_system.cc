@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -36,6 +37,16 @@ void note_signal(int signal) {
     case SIGIO: g_watched = 1; break;
     default: break;
   }
+}
+
+// The C library keeps the first two real-time signals to itself and refuses to touch them, but a caller may have ignored them.
+void reset_signal(int signal) {
+  if (::signal(signal, SIG_DFL) != SIG_ERR) return;
+#ifdef SYS_rt_sigaction
+  constexpr std::size_t kKernelMaskSize = 8;
+  const std::array<long, 4> by_default{};
+  syscall(SYS_rt_sigaction, signal, by_default.data(), nullptr, kKernelMaskSize);
+#endif
 }
 
 bool take(volatile sig_atomic_t& flag) {
@@ -113,10 +124,7 @@ void take_over_signals() {
   sigset_t all;
   sigfillset(&all);
   sigprocmask(SIG_SETMASK, &all, nullptr);
-  for (int signal = 1; signal < NSIG; ++signal) {
-    struct sigaction now{};
-    if (sigaction(signal, nullptr, &now) == 0 && now.sa_handler == SIG_IGN) ::signal(signal, SIG_DFL);
-  }
+  for (int signal = 1; signal < NSIG; ++signal) reset_signal(signal);
   struct sigaction action{};
   action.sa_handler = note_signal;
   sigfillset(&action.sa_mask);
