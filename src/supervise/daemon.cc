@@ -63,6 +63,7 @@ Daemon::Started Daemon::start(const Lines& problems) {
   }
   if (auto refusal = refuse_second(); !refusal.empty()) return {kUsage, std::move(refusal), {}};
 
+  const auto leftover = pid_of_leftover();
   directory_.log().to_stderr(identity_.foreground);
   alarm_.emplace(system_, helpers_, identity_.name, identity_.directory, identity_.host, identity_.environment, null_.get());
   alarm_->configure(service_.settings());
@@ -71,13 +72,20 @@ Daemon::Started Daemon::start(const Lines& problems) {
   hello << "supervise started, pid " << self_.pid;
   note(Level::kNotice, hello.view());
   for (const auto& problem : problems) note(problem.level, problem.text);
+  if (leftover != 0) {
+    core::Text<128> text;
+    text << "an earlier supervise left the service running, pid " << leftover << "; a second copy is started";
+    note(Level::kWarning, text.view());
+  }
   step(core::event::Commanded{core::Verb::kUp});
   publish();
   expire();
   settle();
   Started started;
-  if (machine_.pid() == 0) started.warning = std::string(reason_text(machine_.facts()).view()) + "; trying on";
-  if (publish_failed_) started.warning += prefix + ": status cannot be written; trying on";
+  if (machine_.pid() == 0) started.warning = std::string(reason_text(machine_.facts()).view()) + "; will keep trying";
+  if (publish_failed_) started.warning += prefix + ": status cannot be written; will keep trying";
+  if (leftover != 0 && started.warning.empty())
+    started.warning = "warning: an earlier supervise left the service running, pid " + std::to_string(leftover) + "; this is a second copy";
   return started;
 }
 
@@ -92,6 +100,16 @@ std::string Daemon::refuse_second() {
   if (known) return identity_.directory + " is already supervised by pid " + std::to_string(other.pid);
   const bool locked = directory_.control() < 0;
   return locked ? identity_.directory + " is already supervised: its lock is held" : std::string();
+}
+
+// The pid of a service that an earlier supervise left running when it was killed; 0 if there is none.
+std::int32_t Daemon::pid_of_leftover() {
+  const auto state = directory_.recorded_state();
+  const auto recorded = core::recorded_processes(state.view());
+  const auto& service = recorded.service;
+  const bool lives = service.pid > 0 && service.start != 0 && recorded.boot_id == identity_.boot_id &&
+                     system_.start_time(service.pid) == service.start;
+  return lives ? service.pid : 0;
 }
 
 bool Daemon::turn() {
@@ -114,7 +132,10 @@ bool Daemon::turn() {
     note(Level::kWarning, "out of memory; what needed it was left undone");
     wake_up_in(kPause);
   }
-  return !exit_ || !may_end();
+  if (!exit_ || !may_end()) return true;
+  note(Level::kNotice, "supervise ended");
+  flush_notes();
+  return false;
 }
 
 // An alarm for which no process could be made yet is worth a delay, but not any delay.
@@ -321,6 +342,7 @@ void Daemon::raise_alarm(bool giving_up) {
   if (giving_up) {
     core::Text<300> text;
     text << "giving up on the service: " << reason.view();
+    if (facts.reason == core::Reason::kExitedTooQuickly || facts.reason == core::Reason::kStartFailed) text << "; startretries reached";
     note(Level::kFatal, text.view());
   }
   const bool wanted = facts.alarms_on && service_.settings().policy.alarm_interval != core::Nanos::zero();

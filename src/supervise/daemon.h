@@ -58,6 +58,7 @@ class Daemon {
   };
 
   [[nodiscard]] std::string refuse_second();
+  [[nodiscard]] std::int32_t pid_of_leftover();
   void reap();
   void read_signals();
   void read_control();

@@ -36,6 +36,8 @@ Identity identify(sys::System& system, const Options& options) {
   identity.host = sys::host_name();
   identity.conf_required = !options.conf.empty();
   identity.conf = sys::absolute_path(identity.conf_required ? options.conf : kDefaultConf);
+  // A file that is there at the start is missed if it is gone at `r`.
+  if (system.stat_at(sys::kWorkingDirectory, identity.conf.c_str())) identity.conf_required = true;
   identity.command = options.command;
   identity.hook = options.hook;
   identity.hook_reset = options.hook_reset;
@@ -57,7 +59,7 @@ int check(sys::System& system, const Identity& identity) {
   const bool one_service = !identity.name.empty();
   auto loaded = load_settings(system, identity.conf, identity.conf_required, one_service ? identity.name : "global");
   bool good = loaded.settings.has_value();
-  if (!one_service && good) {
+  if (!one_service) {
     const auto problems = check_other_sections(system, identity.conf);
     for (const auto& problem : problems) good = good && problem.level != sys::Level::kFatal;
     loaded.problems.insert(loaded.problems.end(), problems.begin(), problems.end());
@@ -65,6 +67,8 @@ int check(sys::System& system, const Identity& identity) {
   print_problems(loaded.problems);
   if (!good) return kUsage;
   if (!identity.command.empty()) loaded.settings->command = identity.command;
+  if (one_service && loaded.settings->command.empty())
+    complain("warning: no command for " + identity.name + "; a section [" + identity.name + "] with `command`, or -f, would give one", 0);
   Lines problems;
   const auto service = Service::prepare(system, loaded, identity.environment, 022, problems);
   print_problems(problems);

@@ -110,7 +110,9 @@ class Parser {
     if (by_words_) {
       if (!options_.command.empty()) return fail("-u takes the command from the words after DIR; leave out -f");
       options_.command.assign(words_.begin() + static_cast<std::ptrdiff_t>(next_), words_.end());
-      if (options_.command.empty()) fail("-u DIR needs a COMMAND");
+      if (options_.command.empty()) return fail("-u DIR needs a COMMAND");
+      if (options_.command.front().starts_with('-'))
+        fail("`" + options_.command.front() + "` after -u DIR is taken as the command; options go before -u");
       return;
     }
     if (next_ < words_.size()) return fail("`" + words_[next_] + "` is not expected; the command goes to -f, or after -u DIR");

@@ -144,7 +144,7 @@ core::Text<256> Service::explain(sys::System& system, const core::StartFailure& 
       if (failure.cause == ENOENT) {
         const bool is_path = command.find('/') != string::npos;
         const bool exists = is_path && system.stat_at(sys::kWorkingDirectory, command.c_str());
-        text << (exists ? "interpreter not found: " : "command not found: ");
+        text << (exists ? "interpreter not found, see the first line of: " : "command not found: ");
         text.printable(command);
         return text;
       }

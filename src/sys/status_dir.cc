@@ -7,7 +7,6 @@ namespace sys {
 namespace {
 
 constexpr unsigned kPrivate = 0600;
-constexpr unsigned kPrivateToGroup = 0620;
 
 struct Link {
   const char* name;
@@ -75,8 +74,7 @@ Failure StatusDir::open_lock() {
 }
 
 Failure StatusDir::open_control() {
-  const unsigned mode = group_ == kKeepGroup ? kPrivate : kPrivateToGroup;
-  auto reader = open_fifo(system_, dir_.get(), "control", mode, group_);
+  auto reader = open_fifo(system_, dir_.get(), "control", fifo_mode(), group_);
   if (!reader) return failure("cannot open", "control", reader.error());
   // A writer of our own keeps the FIFO from reading as ended.
   auto writer = owned(system_, system_.open(dir_.get(), "control", OpenMode::kWrite, 0));
@@ -87,7 +85,7 @@ Failure StatusDir::open_control() {
 }
 
 Failure StatusDir::open_ok() {
-  auto fd = open_fifo(system_, dir_.get(), "ok", kPrivate, kKeepGroup);
+  auto fd = open_fifo(system_, dir_.get(), "ok", fifo_mode(), group_);
   if (!fd) return failure("cannot open", "ok", fd.error());
   ok_ = std::move(*fd);
   return {};
@@ -208,9 +206,9 @@ Failure StatusDir::set_group(std::uint32_t group) {
   for (const int fd : {dir_.get(), supervise_dir_.get()})
     if (const auto set = set_access(system_, fd, directory_mode(), group_); !set)
       return failure("cannot give to control_group", "the status directory", set.error());
-  const unsigned mode = group_ == kKeepGroup ? kPrivate : kPrivateToGroup;
-  if (const auto set = set_access(system_, control_.get(), mode, group_); !set)
-    return failure("cannot give to control_group", "control", set.error());
+  for (const int fd : {control_.get(), ok_.get()})
+    if (const auto set = set_access(system_, fd, fifo_mode(), group_); !set)
+      return failure("cannot give to control_group", "control and ok", set.error());
   return {};
 }
 

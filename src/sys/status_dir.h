@@ -14,7 +14,7 @@ namespace sys {
 
 class StatusDir {
  public:
-  // `path` is absolute. `group`: of those who may write to control; kKeepGroup: nobody but the owner.
+  // `path` is absolute. `group`: of those who may write to control and ok; kKeepGroup: nobody but the owner.
   StatusDir(System& system, std::string path, std::uint32_t group);
 
   // Makes and opens everything but the published files. EWOULDBLOCK from "lock": another supervise holds it. What was made
@@ -63,6 +63,7 @@ class StatusDir {
   [[nodiscard]] bool is_in_place();
   [[nodiscard]] bool has_link(int dir, const char* name, const char* target);
   [[nodiscard]] unsigned directory_mode() const { return group_ == kKeepGroup ? 0700 : 0710; }
+  [[nodiscard]] unsigned fifo_mode() const { return group_ == kKeepGroup ? 0600 : 0620; }
 
   System& system_;
   std::string path_;

@@ -21,9 +21,13 @@ void fail_allocation(std::size_t number) {
 
 std::size_t allocations() { return g_count; }
 
+static void* try_to_allocate(std::size_t size) {
+  if (Exempt::depth == 0 && g_count++ == g_failing) return nullptr;
+  return std::malloc(size == 0 ? 1 : size);
+}
+
 static void* allocate(std::size_t size) {
-  if (Exempt::depth == 0 && g_count++ == g_failing) throw std::bad_alloc();
-  if (void* memory = std::malloc(size == 0 ? 1 : size)) return memory;
+  if (void* memory = try_to_allocate(size)) return memory;
   throw std::bad_alloc();
 }
 
@@ -31,6 +35,8 @@ static void* allocate(std::size_t size) {
 
 void* operator new(std::size_t size) { return sim::allocate(size); }
 void* operator new[](std::size_t size) { return sim::allocate(size); }
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept { return sim::try_to_allocate(size); }
+void* operator new[](std::size_t size, const std::nothrow_t&) noexcept { return sim::try_to_allocate(size); }
 void operator delete(void* memory) noexcept { std::free(memory); }
 void operator delete[](void* memory) noexcept { std::free(memory); }
 void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }

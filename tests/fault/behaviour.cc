@@ -246,6 +246,21 @@ TEST_CASE("links put in place of entries are not followed") {
   }
 }
 
+TEST_CASE("a device or a FIFO in place of a file is replaced and not even opened") {
+  for (const auto* name : {"lock", "status", "state", ".status", "__stdout", "__stderr", "supervise.log"}) {
+    for (const auto type : {sys::FileType::kOther, sys::FileType::kFifo}) {
+      INFO("entry: " << name);
+      Bench bench;
+      const auto device = bench.system.put(Bench::path(name), type, {}, 0666);
+      bench.system.find(sim::kDirectory)->mode = 0700;
+      REQUIRE(bench.start());
+      bench.run_until(seconds(3));
+      CHECK(bench.unsettled() == "");
+      CHECK(device->opened == 0);
+    }
+  }
+}
+
 TEST_CASE("files of another owner or with a second name are replaced") {
   for (const auto* name : {"lock", "__stdout", "__stderr", "supervise.log"}) {
     for (const bool owner : {true, false}) {
@@ -354,7 +369,7 @@ TEST_CASE("a program that is missing is said at start and in state and is retrie
   Bench bench;
   bench.system.broken_program = core::StartFailure{core::Stage::kExec, 2};
   REQUIRE(bench.start());
-  CHECK(bench.warning() == "command not found: redis; trying on");
+  CHECK(bench.warning() == "command not found: redis; will keep trying");
   bench.run_until(seconds(3) + 500 * kMilli);
   CHECK(bench.state("state") == "BACKOFF");
   CHECK(bench.state("reason") == "command not found: redis");
@@ -404,6 +419,49 @@ TEST_CASE("each alarm program gets its facts and its text") {
   for (const auto& variable : command[0]->environment) environment += variable + "\n";
   for (const auto* variable : {"SUPERVISE_SERVICE=redis\n", "SUPERVISE_EVENT=exit\n", "SUPERVISE_EXIT=code 7\n", "PATH=/bin\n"})
     CHECK_THAT(environment, contains(variable));
+}
+
+TEST_CASE("an alarm quotes the end of __stderr") {
+  Bench bench("alarm_interval : 60\nalarm_mail : a@x\n");
+  REQUIRE(bench.start());
+  bench.run_until(seconds(2));
+  bench.system.find(Bench::path("__stderr"))->data = std::string(5000, 'x') + "\nlast words\n\x1b[2Jcleared\n";
+  bench.service_dies_at(seconds(3), Outcome::code(7));
+  bench.run_until(seconds(4));
+  REQUIRE(bench.helpers("/usr/sbin/sendmail").size() == 1);
+  const auto letter = bench.helpers("/usr/sbin/sendmail")[0]->input;
+  CHECK_THAT(letter, contains("  last words\n  ?[2Jcleared\n"));
+  CHECK(letter.size() <= 4096);
+}
+
+TEST_CASE("an alarm quotes no file that somebody put in the place of __stderr") {
+  struct Row {
+    const char* what;
+    sys::FileType type;
+    std::uint64_t links;
+    std::uint32_t uid;
+  };
+  const Row rows[] = {{"a second name of a file of ours", sys::FileType::kRegular, 2, 0},
+                      {"a file of another owner", sys::FileType::kRegular, 1, 4711},
+                      {"a FIFO", sys::FileType::kFifo, 1, 0},
+                      {"a device", sys::FileType::kOther, 1, 0}};
+  for (const auto& row : rows) {
+    INFO(row.what);
+    Bench bench("alarm_interval : 60\nalarm_mail : a@x\n");
+    REQUIRE(bench.start());
+    // The directory is looked at just before, and so not again until after the death.
+    bench.system.at(seconds(3) - 50 * kMilli, [&] { bench.system.remove_tree(Bench::path("svcontrol")); });
+    bench.system.at(seconds(3), [&] {
+      bench.system.remove_tree(Bench::path("__stderr"));
+      const auto planted = bench.system.put(Bench::path("__stderr"), row.type, "secret\n", 0600);
+      planted->links = row.links;
+      planted->uid = row.uid;
+    });
+    bench.service_dies_at(seconds(3), Outcome::code(7));
+    bench.run_until(seconds(4));
+    REQUIRE(bench.helpers("/usr/sbin/sendmail").size() == 1);
+    CHECK_THAT(bench.helpers("/usr/sbin/sendmail")[0]->input, !contains("secret"));
+  }
 }
 
 TEST_CASE("alarms that are switched off are not sent") {

@@ -22,7 +22,10 @@ constexpr core::Nanos kFrom = seconds(2), kTo = seconds(7), kLength = seconds(9)
 bool prevents_restart(Op op) { return op == Op::kSpawn || op == Op::kReap; }
 
 std::string outage(const Ops& ops, const sim::Error& error, bool restarts) {
-  Bench bench;
+  Bench bench("alarm_interval : 60\nalarm_mail : a@x\n");
+  bench.system.on_start = [&](sim::Child& child) {
+    if (!child.is_service) bench.system.die_in(child.pid, 10 * kMilli, Outcome::code(0));
+  };
   bench.system.fault = [&](Op op, std::size_t) -> const sim::Error* {
     const auto now = bench.system.mono().time_since_epoch();
     const bool hit = now >= kFrom && now < kTo && std::find(ops.begin(), ops.end(), op) != ops.end();
@@ -126,6 +129,24 @@ TEST_CASE("a disk whose every access fails keeps nothing from being restarted") 
   const Ops ops = {Op::kOpen, Op::kCreate, Op::kReadAt, Op::kWrite, Op::kWriteAtStart, Op::kTruncate, Op::kStat, Op::kStatAt, Op::kMakeFifo,
                    Op::kMakeLink, Op::kMakeDirectory, Op::kReadLink, Op::kRemove, Op::kRename, Op::kExchange, Op::kSetMode};
   CHECK(outage(ops, {EIO}, true) == "");
+}
+
+TEST_CASE("what could not be published is published within a second after the fault") {
+  Bench bench;
+  const sim::Error error{EIO};
+  bench.system.fault = [&](Op op, std::size_t) -> const sim::Error* {
+    const auto now = bench.system.mono();
+    const bool on_disk = op != Op::kRead && op != Op::kSpawn && op != Op::kReap && op != Op::kKill && op != Op::kWait;
+    return on_disk && now >= core::Instant(seconds(2)) && now < core::Instant(seconds(7)) ? &error : nullptr;
+  };
+  REQUIRE(bench.start());
+  bench.service_dies_at(seconds(3), Outcome::code(1));
+  bench.run_until(seconds(6));
+  CHECK(bench.service() != nullptr);
+  CHECK(bench.unsettled() != "");
+  bench.run_until(seconds(8) + 100 * kMilli);
+  CHECK(bench.unsettled() == "");
+  CHECK(bench.violations() == "");
 }
 
 TEST_CASE("a fork that fails for an hour is retried every second and counts nothing") {

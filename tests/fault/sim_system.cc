@@ -232,6 +232,7 @@ Result<int> SimSystem::open(int dir, const char* name, OpenMode mode, unsigned p
     if (openers(place.node, false) == 0) return Errno{ENXIO};
     place.node->had_writer = true;
   }
+  ++place.node->opened;
   return add_descriptor({place.node, mode, 0, false});
 }
 

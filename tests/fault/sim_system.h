@@ -50,6 +50,7 @@ struct Node {
   std::map<std::string, std::shared_ptr<Node>, std::less<>> entries;
   std::weak_ptr<Description> locker;
   bool had_writer = false;
+  std::size_t opened = 0;    // how often
 };
 using NodePtr = std::shared_ptr<Node>;
 

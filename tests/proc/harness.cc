@@ -14,9 +14,11 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <new>
 #include <stdexcept>
 #include <system_error>
 
@@ -57,6 +59,9 @@ class Guardian {
     sigset_t before;
     sigprocmask(SIG_BLOCK, &watched, &before);
     prctl(PR_SET_CHILD_SUBREAPER, 1);
+    void* shared = mmap(nullptr, sizeof(Reaped), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (shared == MAP_FAILED) std::abort();
+    reaped_ = new (shared) Reaped;
     guardian_ = getpid();
     const pid_t ward = fork();
     if (ward < 0) std::abort();
@@ -67,8 +72,28 @@ class Guardian {
 
   [[nodiscard]] pid_t pid() const { return guardian_; }
 
+  // The wait status of a process that the guardian has reaped.
+  [[nodiscard]] std::optional<int> status_of(pid_t pid) const {
+    for (auto i = std::min(reaped_->count.load(), kRemembered); i-- > 0;)
+      if (reaped_->entries[i].first == pid) return reaped_->entries[i].second;
+    return {};
+  }
+
  private:
-  static int guard(pid_t ward, const sigset_t& watched) {
+  static constexpr std::size_t kRemembered = 4096;
+  struct Reaped {  // shared between the two; only the guardian writes
+    std::atomic<std::size_t> count = 0;
+    std::array<std::pair<pid_t, int>, kRemembered> entries{};
+  };
+
+  void remember(pid_t pid, int status) {
+    const auto count = reaped_->count.load();
+    if (count >= kRemembered) return;
+    reaped_->entries[count] = {pid, status};
+    reaped_->count = count + 1;
+  }
+
+  int guard(pid_t ward, const sigset_t& watched) {
     int result = 128 + SIGKILL;
     for (bool over = false; !over;) {
       const int number = sigwaitinfo(&watched, nullptr);
@@ -77,7 +102,7 @@ class Guardian {
         break;
       }
       int status = 0;
-      for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;)
+      for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0; remember(pid, status))
         if (pid == ward) over = true, result = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
     }
     while (true) {
@@ -87,6 +112,7 @@ class Guardian {
   }
 
   pid_t guardian_ = 0;
+  Reaped* reaped_ = nullptr;
 };
 const Guardian kGuardian;
 
@@ -502,9 +528,14 @@ void StatusDir::await_lines(const fs::path& file, std::size_t count) const {
   await_that(std::to_string(count) + " lines in " + file.string(), [&] { return lines_of(file).size() >= count; });
 }
 
-void StatusDir::await_exit() const {
-  const auto pid = recorded_supervise();
-  await_that("supervise to exit", [pid] { return !alive(pid); });
+void StatusDir::await_exit() const { await_end(recorded_supervise()); }
+
+void StatusDir::await_end(pid_t supervise) const {
+  await_that("supervise to exit", [supervise] { return !process(supervise); });
+  std::optional<int> status;
+  await_that("the exit status", [&] { return (status = kGuardian.status_of(supervise)).has_value(); });
+  const bool clean = WIFEXITED(*status) ? WEXITSTATUS(*status) == 0 : WTERMSIG(*status) == SIGKILL;
+  if (!clean) throw std::runtime_error("supervise ended with wait status " + std::to_string(*status) + "\n" + report());
 }
 
 Supervised::Supervised(const Setup& setup) : StatusDir(work_.path() / "status" / setup.name) {
@@ -542,7 +573,10 @@ std::string Supervised::report() const {
 }
 
 void Supervised::await_exit() const {
-  await_that("supervise to exit", [this] { return child_ ? !child_->running() : !alive(pid_); });
+  if (child_)
+    child_->wait();
+  else
+    await_end(pid_);
 }
 
 }  // namespace harness

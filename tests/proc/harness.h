@@ -231,7 +231,11 @@ class StatusDir {
   void await_state(const std::string& state) const { await("state", state); }
   void await_log(const std::string& text) const;
   void await_lines(const fs::path& file, std::size_t count) const;
-  virtual void await_exit() const;  // of supervise
+  // Waits for the end of a detached supervise, which must be a clean one (or KILL).
+  virtual void await_exit() const;
+
+ protected:
+  void await_end(pid_t supervise) const;
 
  private:
   fs::path dir_;
