@@ -123,14 +123,6 @@ void apply(const Conf::Section& section, Resolved& out) {
   }
 }
 
-// Without alarm_interval there is no window in which a limit could count.
-void warn_of_idle_limits(Resolved& out) {
-  if (out.settings.policy.alarm_interval != Nanos::zero()) return;
-  if (out.settings.policy.max_tries == 0 && out.settings.policy.max_tries_if_coredumped == 0) return;
-  const auto set_by = std::find_if(out.items.rbegin(), out.items.rend(), [](const auto& item) { return item.key.starts_with("max_tries"); });
-  out.diagnostics.push_back({set_by->line, Severity::kWarning, set_by->key + " has no effect without alarm_interval"});
-}
-
 }  // namespace
 
 string to_text(const Diagnostic& diagnostic, string_view file) {
@@ -152,7 +144,6 @@ Resolved resolve(const Conf& conf, string_view service) {
     if (service != kGlobal) apply(section, out);
     break;
   }
-  warn_of_idle_limits(out);
   return out;
 }
 

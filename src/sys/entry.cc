@@ -54,6 +54,10 @@ Result<UniqueFd> make_file(System& system, int dir, const char* name, unsigned m
   return owned(system, system.open(dir, name, how, mode));
 }
 
+Result<UniqueFd> open_to_read(System& system, int dir, const char* name) {
+  return open_ours(system, dir, name, FileType::kRegular, OpenMode::kRead);
+}
+
 Result<UniqueFd> open_to_rewrite(System& system, int dir, const char* name) {
   return open_ours(system, dir, name, FileType::kRegular, OpenMode::kReadWrite);
 }

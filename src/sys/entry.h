@@ -11,7 +11,8 @@ namespace sys {
 // A regular file of ours, opened for reading and appending, with `mode`; made if missing.
 Result<UniqueFd> open_file(System& system, int dir, const char* name, unsigned mode);
 
-// A regular file of ours for rewriting, if there is one; ENOENT or EINVAL if there is none or another thing.
+// A regular file of ours for reading, or for rewriting; ENOENT or EINVAL if there is none or another thing.
+Result<UniqueFd> open_to_read(System& system, int dir, const char* name);
 Result<UniqueFd> open_to_rewrite(System& system, int dir, const char* name);
 
 // A new, empty regular file of ours in place of whatever bore the name. `how`: kCreate or kCreateToRewrite.

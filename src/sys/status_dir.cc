@@ -174,10 +174,8 @@ bool StatusDir::is_in_place() {
 
 core::StateText StatusDir::recorded_state() {
   core::StateText text;
-  const auto fd = owned(system_, system_.open(dir_.get(), "state", OpenMode::kRead, 0));
+  const auto fd = open_to_read(system_, dir_.get(), "state");
   if (!fd) return text;
-  const auto info = system_.stat(fd->get());
-  if (!info || info->type != FileType::kRegular || info->uid != system_.own_uid()) return text;
   std::array<char, core::kStateMax> content{};
   const auto n = system_.read(fd->get(), content);
   if (n) text << std::string_view(content.data(), *n);
@@ -213,10 +211,10 @@ Failure StatusDir::set_group(std::uint32_t group) {
 }
 
 std::string_view StatusDir::tail_of_errors(std::span<char> into) {
-  const auto fd = owned(system_, system_.open(dir_.get(), "__stderr", OpenMode::kRead, 0));
+  const auto fd = open_to_read(system_, dir_.get(), "__stderr");
   if (!fd) return {};
   const auto info = system_.stat(fd->get());
-  if (!info || info->type != FileType::kRegular) return {};
+  if (!info) return {};
   const auto room = static_cast<std::int64_t>(into.size());
   const auto n = system_.read_at(fd->get(), into, info->size > room ? info->size - room : 0);
   return n ? std::string_view(into.data(), *n) : std::string_view();

@@ -48,18 +48,18 @@ TEST_CASE("an empty file and a file of comments set nothing") {
   for (const auto* text : {"", "\n", "\n\n\n", "# c", "; c\n#c\n", "\xEF\xBB\xBF", "\r\n\r\n", "  \t \n", " # c\n\t; c\n"}) {
     const auto out = read(text);
     CHECK(out.problems == Strings{});
-    CHECK(out.settings.policy.max_tries == 0);
+    CHECK(out.settings.policy.startretries == core::kUnlimited);
   }
 }
 
-// Lines that set max_tries of [redis], one row a notation.
+// Lines that set startretries of [redis], one row a notation.
 TEST_CASE("an item may be written in all these ways") {
-  for (const auto* line : {"max_tries : 5", "max_tries = 5", "max_tries:5", "max_tries=5", "max_tries\t:\t5\t", "max_tries :5 ; c",
-                           "max_tries : 5\t;c", "max_tries : 5 ; c ; d", "max_tries : 5\r", "max_tries  =  5  "}) {
+  for (const auto* line : {"startretries : 5", "startretries = 5", "startretries:5", "startretries=5", "startretries\t:\t5\t", "startretries :5 ; c",
+                           "startretries : 5\t;c", "startretries : 5 ; c ; d", "startretries : 5\r", "startretries  =  5  "}) {
     INFO("line: " << line);
     const auto out = read(std::string("[redis]\n") + line + "\n");
     CHECK(out.problems == Strings{});
-    CHECK(out.settings.policy.max_tries == 5);
+    CHECK(out.settings.policy.startretries == 5);
   }
 }
 
@@ -79,16 +79,16 @@ TEST_CASE("a value holds colons and equal signs and hashes and a semicolon that 
 }
 
 TEST_CASE("a byte-order mark and CRLF line ends are dealt with silently") {
-  const auto out = read("\xEF\xBB\xBF[redis]\r\nmax_tries : 5\r\ncommand : a b\r\n");
+  const auto out = read("\xEF\xBB\xBF[redis]\r\nstartretries : 5\r\ncommand : a b\r\n");
   CHECK(out.problems == Strings{});
-  CHECK(out.settings.policy.max_tries == 5);
+  CHECK(out.settings.policy.startretries == 5);
   CHECK(out.settings.command == Strings{"a", "b"});
 }
 
 TEST_CASE("NUL bytes are taken out with a warning") {
-  const auto out = read("[red\0is]\nmax_\0tries : 5\0\n"sv);
+  const auto out = read("[red\0is]\nstart\0retries : 5\0\n"sv);
   CHECK(out.problems == Strings{"F:1: warning: NUL bytes are ignored", "F:2: warning: NUL bytes are ignored"});
-  CHECK(out.settings.policy.max_tries == 5);
+  CHECK(out.settings.policy.startretries == 5);
 }
 
 TEST_CASE("a line is cut after 2048 bytes with a warning that names it") {
@@ -97,18 +97,18 @@ TEST_CASE("a line is cut after 2048 bytes with a warning that names it") {
   const auto whole = read("[redis]\n" + line(2048) + "\n");
   CHECK(whole.problems == Strings{});
   CHECK(whole.settings.command.at(0).size() == 2048 - head.size());
-  const auto cut = read("[redis]\n" + line(2049) + "\nmax_tries : 5\n");
+  const auto cut = read("[redis]\n" + line(2049) + "\nstartretries : 5\n");
   CHECK(cut.problems == Strings{"F:2: warning: the line is longer than 2048 bytes and is cut there"});
   CHECK(cut.settings.command.at(0).size() == 2048 - head.size());
-  CHECK(cut.settings.policy.max_tries == 5);
+  CHECK(cut.settings.policy.startretries == 5);
   CHECK(read("[redis]\r\n" + line(2048) + "\r\n").problems == Strings{});
 }
 
 TEST_CASE("an indented line is no item and gets a warning") {
   const std::string warning = ": warning: an indented line is not an item and is ignored; items start in the first column";
-  const auto out = read("[redis]\n max_tries : 5\n\tmax_tries : 6\n [lone]\n");
+  const auto out = read("[redis]\n startretries : 5\n\tstartretries : 6\n [lone]\n");
   CHECK(out.problems == Strings{"F:2" + warning, "F:3" + warning, "F:4" + warning});
-  CHECK(out.settings.policy.max_tries == 0);
+  CHECK(out.settings.policy.startretries == core::kUnlimited);
 }
 
 TEST_CASE("lines that are no items are errors with their number") {
@@ -117,60 +117,60 @@ TEST_CASE("lines that are no items are errors with their number") {
     const char* problem;
   };
   const Row rows[] = {
-      {"[redis]\nmax_tries 5\n", "F:2: error: \"max_tries 5\" is not an item; `key : value` is expected"},
+      {"[redis]\nstartretries 5\n", "F:2: error: \"startretries 5\" is not an item; `key : value` is expected"},
       {"[redis]\n: 5\n", "F:2: error: the item has no key; `key : value` is expected"},
-      {"max_tries : 5\n[redis]\n", "F:1: error: item \"max_tries\" stands before any section; [global] or [SERVICE] is expected first"},
-      {"[redis\nmax_tries : 5\n", "F:1: error: the section header has no ]"},
-      {"[]\nmax_tries : 5\n", "F:1: error: the section has no name; [NAME] is expected"},
-      {"[ redis]\nmax_tries : 5\n", "F:1: error: no blanks between the brackets and the name; [redis] would be right"},
-      {"[redis ]\nmax_tries : 5\n", "F:1: error: no blanks between the brackets and the name; [redis] would be right"},
+      {"startretries : 5\n[redis]\n", "F:1: error: item \"startretries\" stands before any section; [global] or [SERVICE] is expected first"},
+      {"[redis\nstartretries : 5\n", "F:1: error: the section header has no ]"},
+      {"[]\nstartretries : 5\n", "F:1: error: the section has no name; [NAME] is expected"},
+      {"[ redis]\nstartretries : 5\n", "F:1: error: no blanks between the brackets and the name; [redis] would be right"},
+      {"[redis ]\nstartretries : 5\n", "F:1: error: no blanks between the brackets and the name; [redis] would be right"},
       {"[redis\t]\n", "F:1: error: no blanks between the brackets and the name; [redis] would be right"},
-      {"[redis] max_tries : 5\n", "F:1: error: nothing but a comment may follow the ] of a section header"},
+      {"[redis] startretries : 5\n", "F:1: error: nothing but a comment may follow the ] of a section header"},
       {"[redis]x\n", "F:1: error: nothing but a comment may follow the ] of a section header"},
-      {"[program:redis]\nmax_tries : 5\n", "F:1: warning: unknown kind of section [program:redis], ignored; [global] or [SERVICE] would be right"},
+      {"[program:redis]\nstartretries : 5\n", "F:1: warning: unknown kind of section [program:redis], ignored; [global] or [SERVICE] would be right"},
   };
   for (const auto& row : rows) {
     INFO("text: " << row.text);
     const auto out = read(row.text);
     CHECK(out.problems == Strings{row.problem});
-    CHECK(out.settings.policy.max_tries == 0);
+    CHECK(out.settings.policy.startretries == core::kUnlimited);
   }
 }
 
 TEST_CASE("a header may be followed by blanks and a comment") {
   for (const auto* header : {"[redis]", "[redis] ", "[redis]\t; c", "[redis] ;c", "[redis]\r"}) {
     INFO("header: " << header);
-    const auto out = read(std::string(header) + "\nmax_tries : 5\n");
+    const auto out = read(std::string(header) + "\nstartretries : 5\n");
     CHECK(out.problems == Strings{});
-    CHECK(out.settings.policy.max_tries == 5);
+    CHECK(out.settings.policy.startretries == 5);
   }
 }
 
 TEST_CASE("section names are taken as they are") {
-  CHECK(read("[my service/1]\nmax_tries : 5\n", "my service/1").settings.policy.max_tries == 5);
-  CHECK(read("[Redis]\nmax_tries : 5\n").settings.policy.max_tries == 0);
-  CHECK(read("[redis2]\nmax_tries : 5\n").settings.policy.max_tries == 0);
-  CHECK(read("[]]\nmax_tries : 5\n").problems.size() == 1);
+  CHECK(read("[my service/1]\nstartretries : 5\n", "my service/1").settings.policy.startretries == 5);
+  CHECK(read("[Redis]\nstartretries : 5\n").settings.policy.startretries == core::kUnlimited);
+  CHECK(read("[redis2]\nstartretries : 5\n").settings.policy.startretries == core::kUnlimited);
+  CHECK(read("[]]\nstartretries : 5\n").problems.size() == 1);
 }
 
 TEST_CASE("an unknown key is a warning and the rest counts") {
-  const auto out = read("[redis]\nmax_trys : 5\nmax_tries : 6\nMAX_TRIES : 7\n");
-  CHECK(out.problems == Strings{"F:2: warning: unknown key \"max_trys\", ignored; see supervise.conf(5)",
-                                "F:4: warning: unknown key \"MAX_TRIES\", ignored; see supervise.conf(5)"});
-  CHECK(out.settings.policy.max_tries == 6);
+  const auto out = read("[redis]\nstartretry : 5\nstartretries : 6\nSTARTRETRIES : 7\n");
+  CHECK(out.problems == Strings{"F:2: warning: unknown key \"startretry\", ignored; see supervise.conf(5)",
+                                "F:4: warning: unknown key \"STARTRETRIES\", ignored; see supervise.conf(5)"});
+  CHECK(out.settings.policy.startretries == 6);
 }
 
 TEST_CASE("of a duplicate key the last one counts with a warning") {
-  const auto out = read("[redis]\nmax_tries : 5\nmax_tries : 6\n");
-  CHECK(out.problems == Strings{"F:3: warning: duplicate key \"max_tries\", first in line 2; this one counts"});
-  CHECK(out.settings.policy.max_tries == 6);
+  const auto out = read("[redis]\nstartretries : 5\nstartretries : 6\n");
+  CHECK(out.problems == Strings{"F:3: warning: duplicate key \"startretries\", first in line 2; this one counts"});
+  CHECK(out.settings.policy.startretries == 6);
 }
 
 TEST_CASE("a section that comes again goes on with a warning") {
-  const auto out = read("[redis]\nmax_tries : 5\n[x]\n[redis]\nstartretries : 2\n");
+  const auto out = read("[redis]\nstartretries : 5\n[x]\n[redis]\nnice : 2\n");
   CHECK(out.problems == Strings{"F:4: warning: section [redis] again, first in line 1; the two count as one"});
-  CHECK(out.settings.policy.max_tries == 5);
-  CHECK(out.settings.policy.startretries == 2);
+  CHECK(out.settings.policy.startretries == 5);
+  CHECK(out.settings.nice == 2);
 }
 
 TEST_CASE("a bad value is an error that says what would be right and the old value stays") {
@@ -182,7 +182,7 @@ TEST_CASE("a bad value is an error that says what would be right and the old val
 }
 
 TEST_CASE("errors in the sections of other services do not matter but syntax errors do") {
-  const std::string text = "[global]\nmax_tries : 2\n[other]\nmax_tries : x\nunknown : 1\n[redis]\n";
+  const std::string text = "[global]\nstartretries : 2\n[other]\nstartretries : x\nunknown : 1\n[redis]\n";
   CHECK(read(text).problems == Strings{});
   CHECK(read(text, "other").problems.size() == 2);
   CHECK(read("[other]\nnonsense\n[redis]\n").problems.size() == 1);
