@@ -77,7 +77,9 @@ int check(sys::System& system, const Identity& identity) {
   return 0;
 }
 
-// The one daemon of this process. Static, because that costs less memory than the heap or the stack.
+// The one daemon of this process, and the system, which outlives it. Static, because that costs less memory than the heap
+// or the stack.
+constinit sys::RealSystem g_system;
 constinit std::optional<Daemon> g_daemon;
 
 // Returns the exit status of a supervise that failed; the daemon runs if there is none.
@@ -127,8 +129,7 @@ std::optional<int> start(sys::System& system, Identity identity) {
 int main(int argc, char** argv) {
   sys::ensure_standard_descriptors();
   sys::close_inherited_descriptors();
-  static sys::RealSystem system;
-  if (const auto status = supervise::set_out(system, argc, argv)) return *status;
+  if (const auto status = supervise::set_out(supervise::g_system, argc, argv)) return *status;
   sys::return_unused_heap();
   do sys::return_unused_stack();
   while (supervise::g_daemon->turn());
