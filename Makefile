@@ -18,16 +18,16 @@ SUITE ?= quick
 STANDARD := -std=c++20 -Isrc -D_GNU_SOURCE
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion $(if $(WERROR),-Werror)
 HARDENING := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong
-SMALL := -ffunction-sections -fdata-sections -fno-pie
+SMALL := -ffunction-sections -fdata-sections -fno-pie $(if $(findstring clang,$(CXX)),,-flto=auto)
 COMPILE = $(CXX) $(STANDARD) $(WARNINGS) $(CXXFLAGS) -MMD -MP
 
 # The layers, from the bottom up: what stands further down uses what stands above it, never the other way round.
-CORE := accounts command conf environment machine outcome policy settings state status words
-SYS := entry error_text event_log faults process published_file real_system resources spawn status_dir terminate
-SUPERVISE := alarm daemon helpers options service
+CORE := accounts command conf environment heartbeat liveness machine notification outcome policy settings state status text words
+SYS := entry error_text event_log faults process published_file real_system resources runtime spawn status_dir
+SUPERVISE := alarm daemon daemon_report daemon_service helpers options service signs tree wrapper
 
 LIBRARY := $(CORE:%=core/%.o) $(SYS:%=sys/%.o) $(SUPERVISE:%=supervise/%.o)
-PROGRAM := $(LIBRARY) supervise/main.o
+PROGRAM := $(LIBRARY) sys/scanf.o supervise/main.o
 TESTS := unit fault proc
 # Catch2 3 is a library; version 2 is a header that tests/main.cc compiles.
 CATCH2 := $(if $(wildcard /usr/include/catch2/catch_all.hpp),-lCatch2Main -lCatch2)
@@ -37,7 +37,7 @@ all: supervise
 supervise: $(BUILD)/supervise
 	install -m 755 $< $@
 $(BUILD)/supervise: $(PROGRAM:%=$(BUILD)/release/%)
-	$(CXX) $(CXXFLAGS) -static -no-pie -s -Wl,--gc-sections -Wl,--sort-section=alignment -Wl,-z,noexecstack -Wl,-z,relro,-z,now -o $@ $^
+	$(CXX) $(CXXFLAGS) $(SMALL) -static -no-pie -s -Wl,--gc-sections -Wl,--sort-section=alignment -Wl,-z,noexecstack -Wl,-z,relro,-z,now -o $@ $^
 $(BUILD)/release/%.o: src/%.cc Makefile
 	@mkdir -p $(@D)
 	$(COMPILE) $(HARDENING) $(SMALL) -c -o $@ $<
@@ -85,8 +85,9 @@ packages:
 # The packages bring Catch2, so what includes it is built by a make of its own that comes after.
 check: packages
 	@$(MAKE) --no-print-directory check-built
-check-built: all $(TESTS:%=$(BUILD)/tests/%) $(BUILD)/tests/service
-	@SUPERVISE=$(CURDIR)/supervise SERVICE=$(CURDIR)/$(BUILD)/tests/service TOP=$(CURDIR) \
+check-built: all debug $(TESTS:%=$(BUILD)/tests/%) $(BUILD)/tests/service
+	@SUPERVISE=$(CURDIR)/supervise SUPERVISE_DYNAMIC=$(CURDIR)/$(BUILD)/debug/supervise \
+	    SERVICE=$(CURDIR)/$(BUILD)/tests/service TOP=$(CURDIR) \
 	    tests/run $(TESTS:%=$(BUILD)/tests/%) $(SCRIPTS)
 
 check-san: packages
@@ -106,10 +107,13 @@ install: all
 	    $(DESTDIR)$(PREFIX)/share/doc/supervise $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
 	    $(DESTDIR)$(PREFIX)/share/zsh/site-functions
 	install -m 755 supervise contrib/boot/supervise-all $(DESTDIR)$(PREFIX)/bin/
+	ln -sf supervise $(DESTDIR)$(PREFIX)/bin/supervisor
 	install -m 644 $(MAN8) $(DESTDIR)$(PREFIX)/share/man/man8/
 	install -m 644 $(MAN5) $(DESTDIR)$(PREFIX)/share/man/man5/
 	install -m 644 README.md LICENSE supervise.conf.example $(DESTDIR)$(PREFIX)/share/doc/supervise/
 	install -m 644 contrib/completion/supervise.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/supervise
+	ln -sf supervise $(DESTDIR)$(PREFIX)/share/bash-completion/completions/supervisor
+	ln -sf supervise.8 $(DESTDIR)$(PREFIX)/share/man/man8/supervisor.8
 	install -m 644 contrib/completion/_supervise $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_supervise
 
 clean:

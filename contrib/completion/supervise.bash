@@ -4,7 +4,7 @@ _supervise() {
     local word=${COMP_WORDS[COMP_CWORD]} i
     COMPREPLY=()
 
-    # After -u DIR the rest is the service's command.
+    # After -u DIR the rest is the service's command, and so it is from the first word on that is no option.
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
             -u)
@@ -18,6 +18,14 @@ _supervise() {
                 fi
                 ;;
             -p | -f | -F | -r | -t) ((i++)) ;;
+            --timeout | --initial-check-delay | --heartbeat-file | --grace-period | --max-restarts | --backoff-factor | --backoff-max)
+                ((i++))
+                ;;
+            -*) ;;
+            *)
+                mapfile -t COMPREPLY < <(compgen -f -- "$word")
+                return
+                ;;
         esac
     done
 
@@ -27,7 +35,7 @@ _supervise() {
             mapfile -t COMPREPLY < <(compgen -d -- "$word")
             return
             ;;
-        -F | -r)
+        -F | -r | --heartbeat-file)
             compopt -o filenames 2>/dev/null
             mapfile -t COMPREPLY < <(compgen -f -- "$word")
             return
@@ -36,9 +44,14 @@ _supervise() {
             mapfile -t COMPREPLY < <(compgen -c -- "$word")
             return
             ;;
-        -t) return ;;
+        -t | --timeout | --initial-check-delay | --grace-period | --max-restarts | --backoff-factor | --backoff-max) return ;;
     esac
-    mapfile -t COMPREPLY < <(compgen -W '-p -u -f -F -r -t -n --foreground --check -v --version -h --help' -- "$word")
+    if [[ $word != -* && -n $word ]]; then
+        mapfile -t COMPREPLY < <(compgen -c -- "$word")
+        return
+    fi
+    mapfile -t COMPREPLY < <(compgen -W '-p -u -f -F -r -t -n --foreground --check -v --version -h --help --enable-heartbeat
+        --timeout --initial-check-delay --heartbeat-file --grace-period --max-restarts --backoff-factor --backoff-max' -- "$word")
 }
 
-complete -F _supervise supervise
+complete -F _supervise supervise supervisor

@@ -35,6 +35,11 @@ std::string_view to_text(Reason reason) {
     case Reason::kOnce: return "ran once";
     case Reason::kPacing: return "one start a second";
     case Reason::kHook: return "waiting for the restart script";
+    case Reason::kTree: return "waiting for the processes that it left behind";
+    case Reason::kNoHeartbeat: return "heartbeat timeout";
+    case Reason::kNoWatchdog: return "watchdog timeout";
+    case Reason::kNotReady: return "not ready in time";
+    case Reason::kStopsItself: return "stops of its own accord";
     case Reason::kTooManyExits: return "max_tries reached";
     case Reason::kTooManyCoreDumps: return "max_tries_if_coredumped reached";
     case Reason::kTooManyRestarts: return "max_restarts reached";
@@ -54,12 +59,12 @@ Actions Machine::step(const Event& event, Now now) {
 
 Instant Machine::deadline() const {
   switch (state_) {
-    case State::kStarting: return running_due();
+    case State::kStarting: return std::min(running_due(), liveness_due());
+    case State::kRunning: return liveness_due();
     case State::kStopping: return kill_due_;
-    case State::kBackoff: return hook_running_ ? kNever : next_start_;
+    case State::kBackoff: return start_is_held() ? kNever : next_start_;
     case State::kFatal: return next_start_;
     case State::kStopped:
-    case State::kRunning:
     case State::kExited: break;
   }
   return kNever;
@@ -75,13 +80,16 @@ Facts Machine::facts() const {
   facts.stamp = stamp_;
   facts.since = since_;
   facts.started = started_wall_;
+  facts.ready = liveness_.ready_since();
+  if (facts.ready == WallTime{} && !liveness_.tells_ready() && state_ == State::kRunning) facts.ready = since_;
   facts.exit = exit_;
   facts.starts = starts_;
   facts.exits = exits_;
   facts.tries = window_.tries();
   facts.coredumps = window_.coredumps();
   if ((state_ == State::kBackoff || state_ == State::kFatal) && next_start_ != kNever) facts.next_start = next_start_;
-  facts.reason = state_ == State::kBackoff && hook_running_ ? Reason::kHook : reason_;
+  facts.reason = reason_;
+  if (state_ == State::kBackoff && start_is_held()) facts.reason = tree_running_ ? Reason::kTree : Reason::kHook;
   facts.failure = failure_;
   return facts;
 }
@@ -99,12 +107,14 @@ void Machine::on(const event::Commanded& event) {
     case Verb::kExit:
       exiting_ = true;
       if (pid_ != 0) return;
+      next_start_ = kNever;
       if (state_ == State::kBackoff) enter(State::kStopped);
       return act(Action::Kind::kExit);
     case Verb::kSignal:
       return send(event.signal, false);
     case Verb::kPause:
     case Verb::kContinue:
+      if (paused_) liveness_.resume(policy_, now_.mono);
       paused_ = event.verb == Verb::kPause && pid_ != 0;
       return send(event.signal, false);
     case Verb::kAlarmsOff:
@@ -143,29 +153,96 @@ void Machine::stop() {
   switch (state_) {
     case State::kStarting:
     case State::kRunning:
-      send(policy_.stopsignal, policy_.stopasgroup);
-      send(SIGCONT, policy_.stopasgroup);
-      paused_ = false;
-      kill_due_ = policy_.stopwaitsecs == Nanos::zero() ? kNever : after(now_.mono, policy_.stopwaitsecs);
-      return enter(State::kStopping);
+      send_stop();
+      return begin_stop(Reason::kNone);
     case State::kBackoff:
     case State::kExited:
     case State::kFatal:
       return enter(State::kStopped);
-    case State::kStopped:
     case State::kStopping:
+      // It stopped for another reason; from now on because it was asked to.
+      if (reason_ == Reason::kStopsItself) send_stop();
+      return enter(State::kStopping);
+    case State::kStopped:
       return;
   }
 }
 
+void Machine::send_stop() {
+  send(policy_.stopsignal, policy_.stopasgroup);
+  send(SIGCONT, policy_.stopasgroup);
+  paused_ = false;
+}
+
+void Machine::begin_stop(Reason reason) {
+  kill_due_ = policy_.stopwaitsecs == Nanos::zero() ? kNever : after(now_.mono, policy_.stopwaitsecs);
+  liveness_.end();
+  enter(State::kStopping, reason);
+}
+
+void Machine::hang(Reason reason) {
+  send_stop();
+  begin_stop(reason);
+}
+
 void Machine::on(const event::Started& event) {
   pid_ = event.pid;
+  good_run_ = false;
   ++starts_;
   ever_started_ = true;
   started_ = now_.mono;
   started_wall_ = stamp_ = now_.wall;
+  liveness_.begin(policy_, now_.mono);
   enter(State::kStarting);
   promote();
+}
+
+void Machine::on(const event::MainChanged& event) {
+  if (pid_ == 0) return;
+  pid_ = event.pid;
+  paused_ = false;
+  if (state_ != State::kStopping) return;
+  // The one that was told to stop, or even killed, is no longer the one that has to.
+  if (kill_due_ == kNever && policy_.stopwaitsecs != Nanos::zero()) kill_due_ = after(now_.mono, policy_.stopwaitsecs);
+  if (reason_ != Reason::kStopsItself) send_stop();
+}
+
+void Machine::on(const event::Ready&) {
+  promote();
+  if (state_ == State::kStarting || state_ == State::kRunning) liveness_.ready(now_);
+}
+
+void Machine::on(const event::Notified& event) {
+  promote();
+  const auto& message = event.message;
+  if (state_ == State::kStarting || state_ == State::kRunning) take_signs(message);
+  if (state_ == State::kStopping && message.extension && kill_due_ != kNever)
+    kill_due_ = std::max(kill_due_, after(now_.mono, *message.extension));
+}
+
+void Machine::take_signs(const Notification& message) {
+  if (message.ready) liveness_.ready(now_);
+  if (message.watchdog_timeout) liveness_.set_watchdog(now_.mono, *message.watchdog_timeout);
+  if (message.watchdog) liveness_.watchdog(now_.mono);
+  if (message.extension) liveness_.extend(now_.mono, *message.extension);
+  if (message.watchdog_trigger) return hang(Reason::kNoWatchdog);
+  if (message.stopping) begin_stop(Reason::kStopsItself);
+}
+
+void Machine::on(const event::HeartbeatChecked& event) {
+  if (state_ != State::kStarting && state_ != State::kRunning) return;
+  if (event.last) liveness_.heartbeat(*event.last);
+  if (liveness_.verdict(now_.mono) == Liveness::Verdict::kLookAtFile) hang(Reason::kNoHeartbeat);
+}
+
+void Machine::check_liveness() {
+  if (paused_) return;
+  switch (liveness_.verdict(now_.mono)) {
+    case Liveness::Verdict::kAlive: return;
+    case Liveness::Verdict::kLookAtFile: return act(Action::Kind::kCheckHeartbeat);
+    case Liveness::Verdict::kNotReady: return hang(Reason::kNotReady);
+    case Liveness::Verdict::kNoWatchdog: return hang(Reason::kNoWatchdog);
+  }
 }
 
 void Machine::on(const event::StartFailed& event) {
@@ -176,6 +253,7 @@ void Machine::on(const event::StartFailed& event) {
     ++starts_;
   }
   pid_ = 0;
+  good_run_ = false;
   stamp_ = now_.wall;
   failure_ = event.failure;
   state_ = State::kStarting;
@@ -184,6 +262,7 @@ void Machine::on(const event::StartFailed& event) {
 
 void Machine::on(const event::StartDeferred& event) {
   pid_ = 0;
+  liveness_.end();
   failure_ = event.failure;
   next_start_ = after(now_.mono, kDeferral);
   enter(State::kBackoff, Reason::kStartDeferred);
@@ -197,8 +276,15 @@ void Machine::on(const event::Exited& event) {
   ++exits_;
   exit_ = event.outcome;
   stamp_ = now_.wall;
+  clear_up();
   run_hook();
   ended(event.outcome, Reason::kExitedTooQuickly);
+}
+
+void Machine::clear_up() {
+  if (!policy_.kill_tree) return;
+  tree_running_ = true;
+  act(Action::Kind::kEndTree);
 }
 
 void Machine::run_hook() {
@@ -212,8 +298,9 @@ void Machine::run_hook() {
 }
 
 void Machine::ended(const Outcome& outcome, Reason young_reason) {
-  const bool asked = state_ == State::kStopping;
+  const bool asked = state_ == State::kStopping && reason_ == Reason::kNone;
   kill_due_ = kNever;
+  liveness_.end();
   const auto verdict = asked ? Window::Verdict::kCounted : window_.count(policy_, now_.mono, outcome.core);
   const bool too_many = verdict == Window::Verdict::kTooManyExits || verdict == Window::Verdict::kTooManyCoreDumps;
   if (too_many && want_ == Want::kUp && !exiting_) {
@@ -231,7 +318,8 @@ void Machine::ended(const Outcome& outcome, Reason young_reason) {
   } else if (asked) {
     schedule(Nanos::zero(), Reason::kPacing);
   } else if (want_ == Want::kOnce) {
-    enter(State::kExited, young_reason == Reason::kStartFailed ? young_reason : Reason::kOnce);
+    const bool tells_more = young_reason == Reason::kStartFailed || is_hanging();
+    enter(State::kExited, !tells_more ? Reason::kOnce : is_hanging() ? reason_ : young_reason);
   } else {
     restart(outcome, young_reason);
   }
@@ -239,11 +327,13 @@ void Machine::ended(const Outcome& outcome, Reason young_reason) {
 }
 
 void Machine::restart(const Outcome& outcome, Reason young_reason) {
-  const bool young = state_ == State::kStarting;
-  const bool must_retry = young && policy_.startretries != kUnlimited;
+  const bool young = !good_run_;
+  const bool hung = state_ == State::kStopping && is_hanging();
+  if (hung) young_reason = reason_;
+  const bool must_retry = (young && policy_.startretries != kUnlimited) || (hung && policy_.autorestart != Autorestart::kFalse);
   if (!must_retry && !restart_wanted(policy_, outcome)) {
     const bool refused = policy_.autorestart == Autorestart::kFalse;
-    return enter(State::kExited, young_reason == Reason::kStartFailed ? young_reason
+    return enter(State::kExited, hung || young_reason == Reason::kStartFailed ? young_reason
                                  : refused                            ? Reason::kNoRestart
                                                                       : Reason::kExpectedExit);
   }
@@ -252,7 +342,8 @@ void Machine::restart(const Outcome& outcome, Reason young_reason) {
     return fail(young_reason);
   if (policy_.max_restarts != kUnlimited && restarts_ >= policy_.max_restarts) return fail(Reason::kTooManyRestarts);
   ++restarts_;
-  schedule(young ? backoff_delay(policy_, failures_, draw()) : Nanos::zero(), young ? young_reason : Reason::kPacing);
+  const bool delayed = young || policy_.always_back_off;
+  schedule(delayed ? backoff_delay(policy_, std::max(failures_, 1U), draw()) : Nanos::zero(), young || hung ? young_reason : Reason::kPacing);
 }
 
 void Machine::fail(Reason reason) {
@@ -263,11 +354,13 @@ void Machine::fail(Reason reason) {
 
 void Machine::schedule(Nanos delay, Reason reason) {
   next_start_ = after(now_.mono, delay);
-  if (ever_started_) next_start_ = std::max(next_start_, after(started_, kStartPacing));
+  if (ever_started_) next_start_ = std::max(next_start_, after(started_, policy_.pacing));
   enter(State::kBackoff, reason);
 }
 
 void Machine::on(const event::HookEnded&) { hook_running_ = false; }
+void Machine::on(const event::TreeEnded&) { tree_running_ = false; }
+void Machine::on(const event::Resumed&) { liveness_.resume(policy_, now_.mono); }
 
 void Machine::on(const event::Due&) {
   promote();
@@ -281,9 +374,10 @@ void Machine::on(const event::Due&) {
       return schedule(Nanos::zero(), reason_);
     case State::kBackoff:
       return act(Action::Kind::kStart);
-    case State::kStopped:
     case State::kStarting:
     case State::kRunning:
+      return check_liveness();
+    case State::kStopped:
     case State::kExited:
       return;
   }
@@ -293,6 +387,7 @@ void Machine::on(const event::Reconfigured& event) {
   policy_ = event.policy;
   hook_wanted_ = event.hook;
   hook_reset_ = event.hook_reset;
+  if (state_ == State::kStarting || state_ == State::kRunning) liveness_.reconfigure(policy_, now_.mono);
 }
 
 // A service that was up for startsecs counts as started even if nobody looked at that moment.
@@ -300,6 +395,7 @@ void Machine::promote() {
   if (state_ != State::kStarting || now_.mono < running_due()) return;
   failures_ = 0;
   restarts_ = 0;
+  good_run_ = true;
   enter(State::kRunning);
 }
 

@@ -11,6 +11,8 @@
 
 #include "core/command.h"
 #include "core/fixed_vector.h"
+#include "core/liveness.h"
+#include "core/notification.h"
 #include "core/outcome.h"
 #include "core/policy.h"
 #include "core/status.h"
@@ -45,6 +47,11 @@ enum class Reason : std::uint8_t {
   kOnce,                 // the run that `o` asked for has ended
   kPacing,               // waits for kStartPacing
   kHook,                 // waits for the restart script
+  kTree,                 // waits for the end of what the service left behind
+  kNoHeartbeat,          // this and the next two: supervise stops it, because it hangs
+  kNoWatchdog,
+  kNotReady,
+  kStopsItself,          // STOPPING=1
   kTooManyExits,
   kTooManyCoreDumps,
   kTooManyRestarts,
@@ -60,12 +67,19 @@ struct StartFailed { StartFailure failure; };      // after Started or instead o
 struct StartDeferred { StartFailure failure; };    // no process could be made; counts nothing
 struct Exited { Outcome outcome; };                // the process of the last Started is gone
 struct HookEnded {};
+struct TreeEnded {};                               // nothing is left of what kEndTree was about
+struct Resumed {};                                 // supervise itself was stopped, and perhaps the service with it
+struct MainChanged { std::int32_t pid; };          // another process is the service from now on
+struct HeartbeatChecked { std::optional<Instant> last; };    // nothing: no beat since the last check
+struct Ready {};
+struct Notified { Notification message; };         // its readiness too
 struct Due {};                                     // deadline() may have been reached
 struct Reconfigured { Policy policy; bool hook = false; Nanos hook_reset{0}; };
 }  // namespace event
 
 using Event = std::variant<event::Commanded, event::Started, event::StartFailed, event::StartDeferred, event::Exited,
-                           event::HookEnded, event::Due, event::Reconfigured>;
+                           event::HookEnded, event::TreeEnded, event::Resumed, event::MainChanged, event::HeartbeatChecked, event::Ready,
+                           event::Notified, event::Due, event::Reconfigured>;
 
 struct Action {
   enum class Kind : std::uint8_t {
@@ -73,6 +87,8 @@ struct Action {
     kSignal,         // value: signal, to the process
     kSignalGroup,    // value: signal, to its process group
     kHook,           // value: N; answer with HookEnded
+    kEndTree,        // end what the service left behind, and then answer with TreeEnded
+    kCheckHeartbeat, // answer with HeartbeatChecked, at once
     kAlarm,          // the first exit of a window; whether alarms are on is in facts()
     kGiveUp,         // a limit was reached: facts().reason says which; kAlarm is not sent as well
     kReload,         // answer with Reconfigured, or with nothing
@@ -95,6 +111,7 @@ struct Facts {
   WallTime stamp{};                        // the last start or exit
   WallTime since{};                        // when this state began
   WallTime started{};                      // the last start; the epoch if there was none
+  WallTime ready{};                        // when it became ready; the epoch if it is not
   std::optional<Outcome> exit;             // the last one
   std::uint64_t starts = 0;                // attempts
   std::uint64_t exits = 0;
@@ -119,6 +136,7 @@ class Machine {
   [[nodiscard]] Facts facts() const;
   [[nodiscard]] std::int32_t pid() const { return pid_; }
   [[nodiscard]] bool exiting() const { return exiting_; }
+  [[nodiscard]] int restarts() const { return restarts_; }    // consecutive ones
   [[nodiscard]] Nanos uptime(Now now) const { return now.mono - started_; }
 
  private:
@@ -128,11 +146,23 @@ class Machine {
   void on(const event::StartDeferred& event);
   void on(const event::Exited& event);
   void on(const event::HookEnded& event);
+  void on(const event::TreeEnded& event);
+  void on(const event::Resumed& event);
+  void on(const event::MainChanged& event);
+  void on(const event::HeartbeatChecked& event);
+  void on(const event::Ready& event);
+  void on(const event::Notified& event);
   void on(const event::Due& event);
   void on(const event::Reconfigured& event);
 
   void want_up(Want want);
   void stop();
+  void hang(Reason reason);
+  void begin_stop(Reason reason);
+  void send_stop();
+  void check_liveness();
+  void take_signs(const Notification& message);
+  void clear_up();
   void ended(const Outcome& outcome, Reason young_reason);
   void restart(const Outcome& outcome, Reason young_reason);
   void fail(Reason reason);
@@ -145,6 +175,9 @@ class Machine {
   void forget_failures();
   [[nodiscard]] double draw();
   [[nodiscard]] Instant running_due() const { return after(started_, policy_.startsecs); }
+  [[nodiscard]] Instant liveness_due() const { return paused_ ? kNever : liveness_.deadline(); }
+  [[nodiscard]] bool start_is_held() const { return hook_running_ || tree_running_; }
+  [[nodiscard]] bool is_hanging() const { return reason_ == Reason::kNoHeartbeat || reason_ == Reason::kNoWatchdog || reason_ == Reason::kNotReady; }
 
   Policy policy_;
   State state_ = State::kStopped;
@@ -157,6 +190,8 @@ class Machine {
   bool exiting_ = false;
   bool hook_wanted_ = false;
   bool hook_running_ = false;
+  bool tree_running_ = false;
+  bool good_run_ = false;    // the present run has lasted startsecs
   bool ever_started_ = false;
   Nanos hook_reset_{0};
   int hook_runs_ = 0;
@@ -170,6 +205,7 @@ class Machine {
   unsigned failures_ = 0;    // consecutive failed starts
   int restarts_ = 0;         // consecutive restarts
   Window window_;
+  Liveness liveness_;
   std::uint32_t random_;
 
   Now now_{};                // of the step under way

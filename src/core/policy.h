@@ -15,6 +15,9 @@ using ExitCodes = std::bitset<256>;
 
 inline constexpr int kUnlimited = -1;
 
+// Two starts are never closer than this, whatever the cause.
+inline constexpr Nanos kStartPacing = seconds(1);
+
 struct Policy {
   Autorestart autorestart = Autorestart::kTrue;
   ExitCodes exitcodes = 1;                  // bit N: exit code N is expected
@@ -26,17 +29,24 @@ struct Policy {
   double backoff_jitter = 0;                // fraction of the delay, 0 to 1
   int max_restarts = kUnlimited;            // consecutive restarts before giving up
   Nanos fatal_retry{0};                     // 0 = never
+  Nanos pacing = kStartPacing;
+  bool always_back_off = false;             // the first delay of backoff also after a good run
   int stopsignal = SIGTERM;
   Nanos stopwaitsecs = seconds(10);         // 0 = never KILL
   bool stopasgroup = false;
   bool killasgroup = false;
+  bool kill_tree = false;                   // what the service leaves behind is ended too
+  bool forking = false;                     // the command puts itself into the background
+  bool heartbeat = false;                   // there is a heartbeat file
+  Nanos heartbeat_timeout = seconds(20);
+  Nanos heartbeat_delay{0};                 // before the timeout begins to count
+  bool tells_ready = false;                 // by sd_notify or on a descriptor; else it is ready when it is RUNNING
+  Nanos ready_timeout{0};                   // 0 = never
+  Nanos watchdog{0};                        // of sd_notify; 0 = none
   Nanos alarm_interval{0};                  // 0 = no alarms, no give-up limits
   unsigned max_tries = 0;                   // exits in the window beyond which to give up; 0 = no limit
   unsigned max_tries_if_coredumped = 0;     // core dumps in the window at which to give up; 0 = no limit
 };
-
-// Two starts are never closer than this, whatever the cause.
-inline constexpr Nanos kStartPacing = seconds(1);
 
 // The delay after the `failures`th (1, 2, ...) consecutive failed start, at most backoff_max. `random` (0 to 1) draws the
 // jitter, which shortens the delay, so that a fleet at backoff_max is spread as well.

@@ -16,6 +16,7 @@ using std::string;
 using std::string_view;
 
 constexpr int kMaxCount = 1'000'000'000;
+constexpr unsigned kMaxReadyFd = 1023;
 
 // --- parsing: one overload per type; each returns what would be right, or "" ---
 
@@ -135,6 +136,13 @@ string parse(string_view text, std::optional<int>& out) {
   return {};
 }
 
+string parse(string_view text, std::optional<unsigned>& out) {
+  const auto number = parse_number<unsigned>(text);
+  if (!number || *number < 3 || *number > kMaxReadyFd) return "a descriptor from 3 to 1023";
+  out = number;
+  return {};
+}
+
 std::optional<std::uint64_t> parse_size(string_view text) {
   if (same(text, "unlimited")) return Limit::kInfinite;
   const auto number = parse_number<std::uint64_t>(take_digits(text));
@@ -209,17 +217,14 @@ string parse(string_view text, Autorestart& out) {
 
 string print(Nanos time) {
   Text<32> text;
-  text.seconds(time, 9);
-  string s(text.view());
-  while (s.back() == '0') s.pop_back();
-  if (s.back() == '.') s.pop_back();
-  return s;
+  return string(text.brief_seconds(time, 9).view());
 }
 string print(bool value) { return value ? "true" : "false"; }
 string print(unsigned value) { return std::to_string(value); }
 string print(int value) { return value == kUnlimited ? "unlimited" : std::to_string(value); }
 string print(double value) { return print(Nanos(static_cast<std::int64_t>(value * 1e9 + 0.5))); }
 string print(const string& value) { return value; }
+string print(std::optional<unsigned> value) { return value ? std::to_string(*value) : ""; }
 string print(std::optional<int> value) { return value ? std::to_string(*value) : ""; }
 
 string print(const std::optional<FileMode>& mode) {
@@ -376,6 +381,9 @@ constexpr std::array kKeys = {
     key<&Policy::stopwaitsecs>("stopwaitsecs"),
     key<&Policy::stopasgroup>("stopasgroup"),
     key<&Policy::killasgroup>("killasgroup"),
+    key<&Policy::kill_tree>("kill_tree"),
+    key<&Policy::forking>("forking"),
+    key<&Settings::pidfile>("pidfile"),
     key<&Policy::autorestart>("autorestart"),
     key<&Policy::exitcodes>("exitcodes"),
     key<&Policy::startsecs>("startsecs"),
@@ -386,6 +394,13 @@ constexpr std::array kKeys = {
     key<&Policy::backoff_jitter>("backoff_jitter"),
     key<&Policy::max_restarts>("max_restarts"),
     key<&Policy::fatal_retry>("fatal_retry"),
+    key<&Settings::heartbeat_file>("heartbeat_file"),
+    key<&Policy::heartbeat_timeout>("heartbeat_timeout"),
+    key<&Policy::heartbeat_delay>("heartbeat_delay"),
+    key<&Settings::notify>("notify"),
+    key<&Policy::watchdog>("watchdog"),
+    key<&Settings::ready_fd>("ready_fd"),
+    key<&Policy::ready_timeout>("ready_timeout"),
     key<&Settings::hook_timeout>("hook_timeout"),
     Key{"alarm_interval", set_alarm_interval, print_alarm_interval},
     key<&Policy::max_tries>("max_tries"),

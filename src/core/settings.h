@@ -39,6 +39,10 @@ struct Settings {
   std::optional<Limit> rlimit_core;
   std::optional<Limit> rlimit_as;
   std::optional<int> nice;
+  std::string pidfile;                   // of a forking service
+  std::string heartbeat_file;
+  bool notify = false;                   // sd_notify(3); a watchdog means it too
+  std::optional<unsigned> ready_fd;
   Nanos hook_timeout = seconds(10);      // limit of the restart script (-r)
   std::vector<std::string> alarm_mail;
   std::vector<std::string> alarm_gsm;

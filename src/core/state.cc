@@ -7,7 +7,7 @@ namespace core {
 namespace {
 
 constexpr std::size_t kMaxName = 64;
-constexpr std::size_t kMaxReason = 200;
+constexpr std::size_t kMaxReason = 160;
 
 std::string_view to_text(Want want) {
   switch (want) {
@@ -53,8 +53,7 @@ StateText encode_state(const StateRecord& record) {
   out.put("want", to_text(facts.want));
   out.put_time("since", facts.since);
   out.put_time("started", facts.started);
-  // Without a readiness protocol a service is ready when it counts as started.
-  out.put_time("ready", facts.state == State::kRunning ? facts.since : WallTime{});
+  out.put_time("ready", facts.ready);
   out.put("exit", facts.exit ? core::to_text(*facts.exit).view() : std::string_view());
   out.put("starts", facts.starts);
   out.put("exits", facts.exits);
@@ -62,6 +61,7 @@ StateText encode_state(const StateRecord& record) {
   out.put("coredumps", facts.coredumps);
   out.put_time("next_start", facts.next_start ? record.now.wall + (*facts.next_start - record.now.mono) : WallTime{});
   out.put_words("reason", record.reason, kMaxReason);
+  out.put_words("status", record.status, kMaxReason);
   out.put("alarm", facts.alarms_on ? "on" : "off");
   out.put("paused", facts.paused ? 1 : 0);
   out.put("pid_start", record.service.start);

@@ -27,6 +27,7 @@ struct StateRecord {
   ProcessId service;
   std::string_view boot_id;
   std::string_view reason;       // in words; empty where there is none
+  std::string_view status;       // what the service says of itself; may be empty
   Now now;                       // turns next_start into wall time
 };
 

@@ -2,50 +2,40 @@
 #pragma once
 
 #include <array>
-#include <charconv>
 #include <concepts>
 #include <cstddef>
-#include <cstring>
+#include <cstdint>
 #include <string_view>
 
 #include "core/time.h"
 
 namespace core {
 
+// The working parts of every Text, which share one copy of the code: `at` is the end of what is there, of which `room` bytes
+// are left. Each returns how many bytes it has added.
+namespace text {
+std::size_t append(char* at, std::size_t room, std::string_view s);
+std::size_t append_signed(char* at, std::size_t room, std::int64_t number);
+std::size_t append_unsigned(char* at, std::size_t room, std::uint64_t number);
+std::size_t append_seconds(char* at, std::size_t room, Nanos time, int places);
+std::size_t append_brief_seconds(char* at, std::size_t room, Nanos time, int places);
+std::size_t append_printable(char* at, std::size_t room, std::string_view s);
+}  // namespace text
+
 template <std::size_t N>
 class Text {
  public:
-  Text& operator<<(std::string_view s) {
-    const std::size_t n = s.size() < N - size_ ? s.size() : N - size_;
-    if (n != 0) std::memcpy(data_.data() + size_, s.data(), n);
-    size_ += n;
-    return *this;
-  }
+  Text& operator<<(std::string_view s) { return grown(text::append(end(), room(), s)); }
   Text& operator<<(const char* s) { return *this << std::string_view(s); }
   Text& operator<<(char c) { return *this << std::string_view(&c, 1); }
-  Text& operator<<(std::integral auto number) {
-    std::array<char, 24> digits{};
-    const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), number).ptr;
-    return *this << std::string_view(digits.data(), static_cast<std::size_t>(end - digits.data()));
-  }
+  Text& operator<<(std::signed_integral auto number) { return grown(text::append_signed(end(), room(), number)); }
+  Text& operator<<(std::unsigned_integral auto number) { return grown(text::append_unsigned(end(), room(), number)); }
   // Seconds with `places` (1 to 9) decimal places, cut, not rounded.
-  Text& seconds(Nanos time, int places) {
-    if (time < Nanos::zero()) {
-      *this << '-';
-      time = -time;
-    }
-    const auto whole = time.count() / 1'000'000'000;
-    auto fraction = time.count() % 1'000'000'000 + 1'000'000'000;
-    for (int i = places; i < 9; ++i) fraction /= 10;
-    std::array<char, 24> digits{};
-    const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), fraction).ptr;
-    return *this << whole << '.' << std::string_view(digits.data() + 1, static_cast<std::size_t>(end - digits.data() - 1));
-  }
-  // Foreign text made harmless for a log, a header or a terminal: control characters become `?`.
-  Text& printable(std::string_view s) {
-    for (const char c : s) *this << (static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? '?' : c);
-    return *this;
-  }
+  Text& seconds(Nanos time, int places) { return grown(text::append_seconds(end(), room(), time, places)); }
+  // Seconds with at most `places` decimal places and no trailing zeros.
+  Text& brief_seconds(Nanos time, int places) { return grown(text::append_brief_seconds(end(), room(), time, places)); }
+  // Foreign text made harmless for a log, a header or a terminal: control characters become `?`, those beyond ASCII too.
+  Text& printable(std::string_view s) { return grown(text::append_printable(end(), room(), s)); }
   [[nodiscard]] std::string_view view() const { return {data_.data(), size_}; }
   [[nodiscard]] const char* c_str() {
     data_[size_] = '\0';
@@ -55,6 +45,13 @@ class Text {
   void clear() { size_ = 0; }
 
  private:
+  [[nodiscard]] char* end() { return data_.data() + size_; }
+  [[nodiscard]] std::size_t room() const { return N - size_; }
+  Text& grown(std::size_t by) {
+    size_ += by;
+    return *this;
+  }
+
   std::array<char, N + 1> data_;
   std::size_t size_ = 0;
 };

@@ -50,29 +50,27 @@ Alarm::Alarm(sys::System& system, Helpers& helpers, std::string service, std::st
       environment_(environment),
       null_(null) {}
 
-void Alarm::configure(const core::Settings& settings) {
-  todo_ = 0;
-  retry_ = core::kNever;
-  message_.reset();
-  mail_ = settings.alarm_mail;
-  gsm_ = settings.alarm_gsm;
-  command_ = settings.alarm_command;
-  recipients_.clear();
-  for (const auto& address : mail_) recipients_ += (recipients_.empty() ? "" : ", ") + address;
-  mail_arguments_.assign({"mail", "-s", nullptr});
-  for (const auto& address : mail_) mail_arguments_.push_back(address.c_str());
-  mail_arguments_.push_back(nullptr);
-  command_arguments_.clear();
-  for (const auto& word : command_) command_arguments_.push_back(word.c_str());
-  command_arguments_.push_back(nullptr);
-  command_environment_.clear();
-  if (command_.empty()) return;
-  std::size_t inherited = 0;
-  while (environment_[inherited]) ++inherited;
-  command_environment_.reserve(inherited + kVariables + 1);
+Alarm::Targets Alarm::targets_of(const core::Settings& settings) const {
+  Targets targets;
+  targets.mail = settings.alarm_mail;
+  targets.gsm = settings.alarm_gsm;
+  targets.command = settings.alarm_command;
+  for (const auto& address : targets.mail) targets.recipients += (targets.recipients.empty() ? "" : ", ") + address;
+  targets.mail_arguments.assign({"mail", "-s", nullptr});
+  for (const auto& address : targets.mail) targets.mail_arguments.push_back(address.c_str());
+  targets.mail_arguments.push_back(nullptr);
+  if (targets.command.empty()) return targets;
+  for (const auto& word : targets.command) targets.command_arguments.push_back(word.c_str());
+  targets.command_arguments.push_back(nullptr);
   for (auto variable = environment_; *variable; ++variable)
-    if (!std::string_view(*variable).starts_with("SUPERVISE_")) command_environment_.push_back(*variable);
-  command_environment_.resize(command_environment_.size() + kVariables + 1, nullptr);
+    if (!std::string_view(*variable).starts_with("SUPERVISE_")) targets.command_environment.push_back(*variable);
+  targets.command_environment.resize(targets.command_environment.size() + kVariables + 1, nullptr);
+  return targets;
+}
+
+void Alarm::use(Targets targets) noexcept {
+  targets_ = std::move(targets);
+  if (message_) announce();
 }
 
 bool Alarm::raise(const AlarmFacts& facts) {
@@ -80,10 +78,17 @@ bool Alarm::raise(const AlarmFacts& facts) {
   if (!message_) return false;
   compose_mail(facts);
   compose_variables(facts);
-  todo_ = (mail_.empty() ? 0U : 1U << kMail) | (command_.empty() ? 0U : 1U << kCommand);
-  for (std::size_t i = 0; i < gsm_.size(); ++i) todo_ |= 1U << (kFirstGsm + i);
+  announce();
   retry_ = facts.now.mono;
   return true;
+}
+
+void Alarm::announce() {
+  todo_ = (targets_.mail.empty() ? 0U : 1U << kMail) | (targets_.command.empty() ? 0U : 1U << kCommand);
+  for (std::size_t i = 0; i < targets_.gsm.size(); ++i) todo_ |= 1U << (kFirstGsm + i);
+  if (targets_.command.empty()) return;
+  const auto first = targets_.command_environment.size() - kVariables - 1;
+  for (std::size_t i = 0; i < kVariables; ++i) targets_.command_environment[first + i] = message_->variables[i].c_str();
 }
 
 void Alarm::compose_mail(const AlarmFacts& facts) {
@@ -97,7 +102,7 @@ void Alarm::compose_mail(const AlarmFacts& facts) {
   if (facts.event == AlarmFacts::Event::kGiveUp) subject << " Giving up";
 
   letter << "To: ";
-  letter.printable(recipients_) << "\nSubject: " << subject.view() << "\nAuto-Submitted: auto-generated\n"
+  letter.printable(targets_.recipients) << "\nSubject: " << subject.view() << "\nAuto-Submitted: auto-generated\n"
           << "MIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\n\n";
   message_->body = letter.view().size();
   letter << subject.view() << "\n\n";
@@ -123,9 +128,6 @@ void Alarm::compose_variables(const AlarmFacts& facts) {
   variables[6] << "SUPERVISE_EXITS=" << facts.facts.exits;
   variables[7] << "SUPERVISE_TRIES=" << facts.facts.tries;
   variables[8] << "SUPERVISE_SUBJECT=" << message_->subject.view();
-  if (command_.empty()) return;
-  const auto first = command_environment_.size() - kVariables - 1;
-  for (std::size_t i = 0; i < kVariables; ++i) command_environment_[first + i] = variables[i].c_str();
 }
 
 std::optional<Alarm::Problem> Alarm::send(core::Now now) {
@@ -151,7 +153,7 @@ std::string_view Alarm::program(HelperKind kind) const {
   switch (kind) {
     case HelperKind::kMail: return "sendmail or mail";
     case HelperKind::kGsm: return kGsmsend;
-    case HelperKind::kAlarmCommand: return command_.empty() ? std::string_view() : command_.front();
+    case HelperKind::kAlarmCommand: return targets_.command.empty() ? std::string_view() : targets_.command.front();
     case HelperKind::kHook: break;
   }
   return {};
@@ -159,8 +161,8 @@ std::string_view Alarm::program(HelperKind kind) const {
 
 std::optional<core::StartFailure> Alarm::send_one(std::size_t channel, core::Now now) {
   if (channel == kMail) return send_mail(now);
-  if (channel == kCommand) return run(HelperKind::kAlarmCommand, command_arguments_.data(), command_environment_.data(), message_->letter.view().substr(message_->body), now);
-  return send_gsm(gsm_[channel - kFirstGsm], now);
+  if (channel == kCommand) return run(HelperKind::kAlarmCommand, targets_.command_arguments.data(), targets_.command_environment.data(), message_->letter.view().substr(message_->body), now);
+  return send_gsm(targets_.gsm[channel - kFirstGsm], now);
 }
 
 std::optional<core::StartFailure> Alarm::send_mail(core::Now now) {
@@ -168,8 +170,8 @@ std::optional<core::StartFailure> Alarm::send_mail(core::Now now) {
     const std::array arguments = {kSendmail, "-i", "-t", static_cast<const char*>(nullptr)};
     return run(HelperKind::kMail, arguments.data(), environment_, message_->letter.view(), now);
   }
-  mail_arguments_[2] = message_->subject.c_str();
-  return run(HelperKind::kMail, mail_arguments_.data(), environment_, message_->letter.view().substr(message_->body), now);
+  targets_.mail_arguments[2] = message_->subject.c_str();
+  return run(HelperKind::kMail, targets_.mail_arguments.data(), environment_, message_->letter.view().substr(message_->body), now);
 }
 
 std::optional<core::StartFailure> Alarm::send_gsm(const std::string& number, core::Now now) {

@@ -30,8 +30,17 @@ class Alarm {
   Alarm(sys::System& system, Helpers& helpers, std::string service, std::string directory, std::string host,
         const char* const* environment, int null);
 
-  // Whom to tell. May allocate.
-  void configure(const core::Settings& settings);
+  // Whom to tell, laid out in advance: raising an alarm is to need little memory.
+  struct Targets {
+    std::vector<std::string> mail, gsm;
+    std::string recipients;                            // of mail, separated by commas
+    std::vector<std::string> command;
+    std::vector<const char*> command_arguments, command_environment, mail_arguments;
+  };
+  // May allocate, and throw.
+  [[nodiscard]] Targets targets_of(const core::Settings& settings) const;
+  // An alarm that is being sent goes to all of the new targets.
+  void use(Targets targets) noexcept;
 
   // Composes the messages; send() starts the programs. False if there is no memory for that now.
   [[nodiscard]] bool raise(const AlarmFacts& facts);
@@ -52,6 +61,7 @@ class Alarm {
  private:
   void compose_mail(const AlarmFacts& facts);
   void compose_variables(const AlarmFacts& facts);
+  void announce();
   std::optional<core::StartFailure> send_one(std::size_t channel, core::Now now);
   std::optional<core::StartFailure> send_mail(core::Now now);
   std::optional<core::StartFailure> send_gsm(const std::string& number, core::Now now);
@@ -66,10 +76,7 @@ class Alarm {
   std::string service_, directory_, host_;
   const char* const* environment_;
   int null_;
-  std::vector<std::string> mail_, gsm_;
-  std::string recipients_;                           // of mail_, separated by commas
-  std::vector<std::string> command_;
-  std::vector<const char*> command_arguments_, command_environment_, mail_arguments_;
+  Targets targets_;
   // Made when an alarm is raised and gone when its programs are started: memory that an idle supervise need not hold.
   struct Composed {
     std::array<core::Text<256>, kVariables> variables;

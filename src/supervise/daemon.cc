@@ -5,7 +5,6 @@
 #include <cerrno>
 #include <new>
 
-#include "sys/faults.h"
 #include "sys/process.h"
 
 namespace supervise {
@@ -24,8 +23,6 @@ core::Machine new_machine(const Service& service, core::Now now, std::int32_t pi
   return {service.settings().policy, now, static_cast<std::uint32_t>(now.wall.time_since_epoch().count()) ^ static_cast<std::uint32_t>(pid)};
 }
 
-char level_byte(Level level) { return static_cast<char>('0' + static_cast<int>(level)); }
-
 }  // namespace
 
 std::optional<Service> load_service(sys::System& system, const Identity& identity, Lines& problems) {
@@ -39,7 +36,7 @@ std::optional<Service> load_service(sys::System& system, const Identity& identit
                                            identity.name + "] of the configuration"});
     return std::nullopt;
   }
-  return Service::prepare(system, std::move(loaded), identity.environment, identity.umask, problems);
+  return Service::prepare(system, std::move(loaded), identity.inherited, problems);
 }
 
 Daemon::Daemon(sys::System& system, Identity identity, Service service)
@@ -48,7 +45,9 @@ Daemon::Daemon(sys::System& system, Identity identity, Service service)
       service_(std::move(service)),
       directory_(system, identity_.directory, service_.control_group()),
       machine_(new_machine(service_, system.now(), system.own_pid())),
-      helpers_(system),
+      helpers_(system, identity_.inherited.umask),
+      tree_(system, helpers_),
+      signs_(system, identity_.inherited.notify_name),
       now_(system.now()) {}
 
 Daemon::Started Daemon::start(const Lines& problems) {
@@ -56,17 +55,20 @@ Daemon::Started Daemon::start(const Lines& problems) {
   auto null = sys::owned(system_, system_.open(sys::kWorkingDirectory, "/dev/null", sys::OpenMode::kReadWrite, 0));
   if (!null) return {kSystemError, "cannot open /dev/null: " + std::string(sys::error_text(null.error().number)), {}};
   null_ = std::move(*null);
-  self_ = {system_.own_pid(), system_.start_time(system_.own_pid())};
+  self_ = {system_.own_pid(), sys::start_time(system_, system_.own_pid())};
   if (const auto failure = directory_.open()) {
-    if (failure.error.number == EWOULDBLOCK) return {kUsage, refuse_second(), {}};
+    if (failure.error.number == EWOULDBLOCK) {
+      const auto holder = refuse_second();
+      return {kUsage, holder.empty() ? prefix + " is already supervised: its lock is held" : holder, {}};
+    }
     return {kSystemError, prefix + ": " + std::string(sys::to_text(failure).view()), {}};
   }
   if (auto refusal = refuse_second(); !refusal.empty()) return {kUsage, std::move(refusal), {}};
 
   const auto leftover = pid_of_leftover();
   directory_.log().to_stderr(identity_.foreground);
-  alarm_.emplace(system_, helpers_, identity_.name, identity_.directory, identity_.host, identity_.environment, null_.get());
-  alarm_->configure(service_.settings());
+  alarm_.emplace(system_, helpers_, identity_.name, identity_.directory, identity_.host, identity_.inherited.environment, null_.get());
+  alarm_->use(alarm_->targets_of(service_.settings()));
   step(core::event::Reconfigured{service_.settings().policy, !identity_.hook.empty(), identity_.hook_reset});
   core::Text<128> hello;
   hello << "supervise started, pid " << self_.pid;
@@ -82,7 +84,9 @@ Daemon::Started Daemon::start(const Lines& problems) {
   expire();
   settle();
   Started started;
-  if (machine_.pid() == 0) started.warning = std::string(reason_text(machine_.facts()).view()) + "; will keep trying";
+  const auto facts = machine_.facts();
+  if (machine_.pid() == 0) started.warning = reason_text(facts).view();
+  if (facts.state == core::State::kBackoff) started.warning += "; will keep trying";
   if (publish_failed_) started.warning += prefix + ": status cannot be written; will keep trying";
   if (leftover != 0 && started.warning.empty())
     started.warning = "warning: an earlier supervise left the service running, pid " + std::to_string(leftover) + "; this is a second copy";
@@ -96,10 +100,8 @@ std::string Daemon::refuse_second() {
   const auto recorded = core::recorded_processes(state.view());
   const auto& other = recorded.supervise;
   const bool known = other.pid > 0 && other.start != 0 && other.pid != self_.pid && recorded.boot_id == identity_.boot_id &&
-                     system_.start_time(other.pid) == other.start;
-  if (known) return identity_.directory + " is already supervised by pid " + std::to_string(other.pid);
-  const bool locked = directory_.control() < 0;
-  return locked ? identity_.directory + " is already supervised: its lock is held" : std::string();
+                     sys::start_time(system_, other.pid) == other.start;
+  return known ? identity_.directory + " is already supervised by pid " + std::to_string(other.pid) : std::string();
 }
 
 // The pid of a service that an earlier supervise left running when it was killed; 0 if there is none.
@@ -108,23 +110,30 @@ std::int32_t Daemon::pid_of_leftover() {
   const auto recorded = core::recorded_processes(state.view());
   const auto& service = recorded.service;
   const bool lives = service.pid > 0 && service.start != 0 && recorded.boot_id == identity_.boot_id &&
-                     system_.start_time(service.pid) == service.start;
+                     sys::start_time(system_, service.pid) == service.start;
   return lives ? service.pid : 0;
 }
 
 bool Daemon::turn() {
-  std::array polls = {sys::Poll{directory_.control()}};
-  const bool held = now_.mono < control_hold_;
-  const auto waited = system_.wait(std::span(polls).first(held ? 0 : 1), deadline());
+  const auto unless_held = [this](core::Instant until, int fd) { return now_.mono < until ? -1 : fd; };
+  std::array polls = {sys::Poll{unless_held(control_hold_, directory_.control())}, sys::Poll{unless_held(notify_hold_, signs_.socket())},
+                      sys::Poll{signs_.ready()}, sys::Poll{main_.get()}};
+  const auto& [control, notify, ready, main] = polls;
+  const auto waited = system_.wait(polls, deadline());
   wake_ = core::kNever;
   now_ = system_.now();
   report(watching_, waited ? sys::Failure{} : sys::Failure{"cannot wait for", "events", waited.error()});
   // Neither an end nor a spin: events come late while waiting is impossible.
   if (!waited) (void)system_.wait({}, core::after(now_.mono, kPause));
   try {
+    // Before it is reaped, so that a last word has a sender.
+    if (signs_.socket() >= 0 && now_.mono >= notify_hold_) read_notifications();
     reap();
+    if (ended_) main_exited(*ended_);
+    if (main.readable) main_ended();
     read_signals();
-    if (!waited || polls[0].readable) read_control();
+    if (!waited || control.readable) read_control();
+    if (ready.readable && signs_.read_ready()) step(core::event::Ready{});
     if (reload_wanted_) reload();
     expire();
     settle();
@@ -139,52 +148,18 @@ bool Daemon::turn() {
 }
 
 // An alarm for which no process could be made yet is worth a delay, but not any delay.
-bool Daemon::may_end() const { return alarm_->deadline() == core::kNever || now_.mono >= exit_limit_; }
+bool Daemon::may_end() const {
+  if (tree_.is_ending()) return false;
+  return alarm_->deadline() == core::kNever || now_.mono >= exit_limit_;
+}
 
 core::Instant Daemon::deadline() const {
-  const auto control = now_.mono < control_hold_ ? control_hold_ : core::kNever;
-  return std::min({machine_.deadline(), helpers_.deadline(), alarm_->deadline(), retry_, wake_, control});
+  const auto pending = [this](core::Instant until) { return now_.mono < until ? until : core::kNever; };
+  return std::min({machine_.deadline(), helpers_.deadline(), alarm_->deadline(), tree_.deadline(), leftovers_due_, pidfile_look_, retry_, wake_,
+                   pending(control_hold_), pending(notify_hold_)});
 }
 
 void Daemon::wake_up_in(core::Nanos delay) { wake_ = std::min(wake_, core::after(now_.mono, delay)); }
-
-void Daemon::reap() {
-  while (true) {
-    const auto dead = system_.reap();
-    if (!dead) return wake_up_in(kPause);
-    if (!*dead) return;
-    const auto& child = **dead;
-    if (child.pid == machine_.pid())
-      service_exited(child.outcome);
-    else if (const auto end = helpers_.ended(child.pid, child.outcome))
-      helper_ended(*end);
-  }
-}
-
-void Daemon::service_exited(const core::Outcome& outcome) {
-  last_end_.clear();
-  last_end_ << "pid " << machine_.pid() << ", " << core::to_text(outcome).view() << ", up ";
-  last_end_.seconds(machine_.uptime(now_), 1) << " s";
-  core::Text<256> text;
-  text << (outcome.core ? "service exited with coredump! " : "service exited! ") << last_end_.view();
-  note(Level::kNotice, text.view());
-  process_ = {};
-  step(core::event::Exited{outcome});
-}
-
-void Daemon::helper_ended(const HelperEnd& end) {
-  if (end.kind == HelperKind::kHook) step(core::event::HookEnded{});
-  if (end.outcome == core::Outcome::code(0)) return;
-  core::Text<256> text;
-  const bool hook = end.kind == HelperKind::kHook;
-  text << (hook ? "restart script " : "alarm program ");
-  text.printable(hook ? std::string_view(identity_.hook) : alarm_->program(end.kind));
-  if (end.timed_out)
-    text << " took too long and was killed";
-  else
-    text << " failed: " << core::to_text(end.outcome).view();
-  note(Level::kWarning, text.view());
-}
 
 void Daemon::read_signals() {
   const auto signals = system_.take_signals();
@@ -239,12 +214,22 @@ void Daemon::command(char byte) {
 
 void Daemon::expire() {
   helpers_.expire(now_);
-  if (machine_.deadline() <= now_.mono) step(core::event::Due{});
+  if (pidfile_look_ <= now_.mono) look_at_pidfile();
+  if (tree_.advance(now_)) step(core::event::TreeEnded{});
+  if (machine_.deadline() > now_.mono) return;
+  if (machine_.facts().state == core::State::kStopping) {
+    core::Text<96> text;
+    text << "the service has not stopped within ";
+    text.seconds(service_.settings().policy.stopwaitsecs, 1) << " s and is killed";
+    note(Level::kWarning, text.view());
+  }
+  step(core::event::Due{});
 }
 
 // Everything that is not urgent, once a turn: the service is already on its way.
 void Daemon::settle() {
   if (retry_ <= now_.mono) check_directory();
+  if (leftovers_due_ <= now_.mono || (exit_ && leftovers_due_ != core::kNever)) look_for_leftovers();
   publish();
   flush_notes();
   if (alarm_wanted_ || give_up_) raise_alarm(give_up_);
@@ -263,6 +248,8 @@ void Daemon::execute(const Action& action) {
     case Action::Kind::kSignal: return send_signal(action.value, false);
     case Action::Kind::kSignalGroup: return send_signal(action.value, true);
     case Action::Kind::kHook: return run_hook(action.value);
+    case Action::Kind::kEndTree: return end_tree();
+    case Action::Kind::kCheckHeartbeat: return step(core::event::HeartbeatChecked{signs_.look_at_heartbeat(service_, now_)});
     case Action::Kind::kAlarm: alarm_wanted_ = true; return;
     case Action::Kind::kGiveUp: give_up_ = true; return;
     case Action::Kind::kReload: reload_wanted_ = true; return;
@@ -273,114 +260,24 @@ void Daemon::execute(const Action& action) {
   }
 }
 
-void Daemon::start_service() {
-  auto spawn = service_.spawn();
-  spawn.input = null_.get();
-  spawn.output = directory_.service_output();
-  spawn.errors = directory_.service_errors();
-  spawn.context = this;
-  // In the new process, so that no instruction of the service runs before its pid is in status.
-  spawn.before_exec = [](void* self, std::int32_t pid) { static_cast<Daemon*>(self)->started(pid); };
-  const auto spawned = system_.spawn(spawn);
-  if (!spawned.failure) {
-    report(starting_, {});
-    core::Text<64> text;
-    text << "service started, pid " << spawned.pid;
-    return note(Level::kNotice, text.view());
-  }
-  process_ = {};
-  if (sys::is_shortage(*spawned.failure)) {
-    report(starting_, {"cannot start", "the service", sys::Errno{spawned.failure->cause}});
-    return step(core::event::StartDeferred{*spawned.failure});
-  }
-  last_end_.clear();
-  last_end_ << service_.explain(system_, *spawned.failure).view();
-  note(Level::kWarning, last_end_.view());
-  step(core::event::StartFailed{*spawned.failure});
-}
-
-// Runs in the new process: memory is shared with it, descriptors are not, so nothing may be opened and kept here.
-void Daemon::started(std::int32_t pid) {
-  process_ = {pid, system_.start_time(pid)};
-  step(core::event::Started{pid});
-  const auto facts = machine_.facts();
-  if (!write_status(facts, sys::StatusDir::Means::kExchange)) published_ = facts;
-}
-
-void Daemon::send_signal(int signal, bool to_group) {
-  publish();
-  const auto pid = machine_.pid();
-  const auto sent = system_.kill(to_group ? -pid : pid, signal);
-  // ESRCH: the group is gone but for the dead leader, who is about to be reaped.
-  if (sent || sent.error().number == ESRCH) return report(signalling_, {});
-  report(signalling_, {"cannot send a signal to", "the service", sent.error()});
-}
-
-void Daemon::run_hook(int n) {
-  publish();
-  core::Text<24> number;
-  number << n;
-  const std::array arguments = {identity_.hook.c_str(), number.c_str(), static_cast<const char*>(nullptr)};
-  sys::Spawn spawn{};
-  spawn.arguments = arguments.data();
-  spawn.environment = identity_.environment;
-  spawn.input = null_.get();
-  spawn.output = directory_.service_output();
-  spawn.errors = directory_.service_errors();
-  const auto failure = helpers_.start(HelperKind::kHook, spawn, service_.settings().hook_timeout, now_);
-  if (!failure) return;
-  core::Text<256> text;
-  text << "restart script ";
-  text.printable(identity_.hook) << " cannot be run: " << sys::error_text(failure->cause);
-  note(Level::kWarning, text.view());
-  step(core::event::HookEnded{});
-}
-
-void Daemon::raise_alarm(bool giving_up) {
-  const auto facts = machine_.facts();
-  const auto reason = reason_text(facts);
-  if (giving_up) {
-    core::Text<300> text;
-    text << "giving up on the service: " << reason.view();
-    if (facts.reason == core::Reason::kExitedTooQuickly || facts.reason == core::Reason::kStartFailed) text << "; startretries reached";
-    note(Level::kFatal, text.view());
-  }
-  const bool wanted = facts.alarms_on && service_.settings().policy.alarm_interval != core::Nanos::zero();
-  if (!wanted) return;
-  std::array<char, 2048> errors;
-  const bool dumped = facts.exit && facts.exit->core && facts.reason != core::Reason::kStartFailed;
-  const bool composed = alarm_->raise({giving_up ? AlarmFacts::Event::kGiveUp
-                 : dumped  ? AlarmFacts::Event::kCoreDump
-                           : AlarmFacts::Event::kExit,
-                 facts, last_end_.view(), reason.view(), directory_.tail_of_errors(errors), now_});
-  if (!composed) return note(Level::kWarning, "no memory to compose an alarm");
-  core::Text<256> text;
-  text << "alarm: " << last_end_.view();
-  note(Level::kWarning, text.view());
-}
-
-void Daemon::send_alarms() {
-  while (alarm_->deadline() <= now_.mono) {
-    const auto problem = alarm_->send(now_);
-    if (!problem) return;
-    core::Text<256> text;
-    text << "alarm program ";
-    text.printable(alarm_->program(problem->kind)) << " cannot be run: " << sys::error_text(problem->failure.cause);
-    note(Level::kWarning, text.view());
-  }
-}
-
 void Daemon::reload() {
   reload_wanted_ = false;
   Lines problems;
   auto fresh = load_service(system_, identity_, problems);
-  for (const auto& problem : problems) note(Level::kWarning, problem.text);
-  if (!fresh) return note(Level::kWarning, "the configuration is faulty; the settings in force stay");
+  const bool tell = reload_notes_.allow(now_.mono);
+  for (const auto& problem : problems)
+    if (tell) note(Level::kWarning, problem.text);
+  if (!fresh) {
+    if (tell) note(Level::kWarning, "the configuration is faulty; the settings in force stay");
+    return;
+  }
+  auto targets = alarm_->targets_of(fresh->settings());
+  // From here on nothing needs memory: all of it takes effect, or nothing.
+  alarm_->use(std::move(targets));
   service_ = std::move(*fresh);
-  alarm_->configure(service_.settings());
   step(core::event::Reconfigured{service_.settings().policy, !identity_.hook.empty(), identity_.hook_reset});
   report(mending_, directory_.set_group(service_.control_group()));
-  note(Level::kNotice, "configuration read again");
+  if (tell) note(Level::kNotice, "configuration read again");
   sys::return_unused_heap();
 }
 
@@ -397,63 +294,6 @@ void Daemon::check_directory() {
   core::Text<256> text;
   text << "status directory: " << check.mended << " was missing or replaced and has been put back";
   note(Level::kWarning, text.view());
-}
-
-// Writes status and state if they would say anything new.
-void Daemon::publish() {
-  const auto facts = machine_.facts();
-  if (facts == published_) return;
-  const auto failure = write_status(facts, sys::StatusDir::Means::kAnyWay);
-  publish_failed_ = static_cast<bool>(failure);
-  if (failure) retry_ = std::min(retry_, core::after(now_.mono, kRetry));
-  report(publishing_, failure);
-  published_ = facts;
-}
-
-sys::Failure Daemon::write_status(const core::Facts& facts, sys::StatusDir::Means means) {
-  const core::Status status{facts.stamp, facts.pid, facts.paused, facts.want, facts.alarms_on, facts.state == core::State::kStopping};
-  return directory_.publish(status, state_text(facts).view(), means);
-}
-
-core::StateText Daemon::state_text(const core::Facts& facts) const {
-  const auto reason = reason_text(facts);
-  const auto process = facts.pid == process_.pid ? process_ : core::ProcessId{facts.pid, 0};
-  return core::encode_state({identity_.name, facts, self_, process, identity_.boot_id, reason.view(), now_});
-}
-
-core::Text<256> Daemon::reason_text(const core::Facts& facts) const {
-  switch (facts.reason) {
-    case core::Reason::kStartFailed: return service_.explain(system_, facts.failure);
-    case core::Reason::kStartDeferred: return service_.explain(system_, facts.failure);
-    default: break;
-  }
-  core::Text<256> text;
-  text << core::to_text(facts.reason);
-  return text;
-}
-
-void Daemon::note(Level level, std::string_view text) {
-  if (notes_.view().size() + std::min<std::size_t>(text.size(), kMaxNote) + 2 > kNotes) flush_notes();
-  notes_ << level_byte(level);
-  notes_.printable(text.substr(0, kMaxNote)) << '\n';
-}
-
-void Daemon::flush_notes() {
-  auto rest = notes_.view();
-  while (!rest.empty()) {
-    const auto end = rest.find('\n');
-    directory_.log().write(static_cast<Level>(rest.front() - '0'), now_.wall, rest.substr(1, end - 1));
-    rest.remove_prefix(end + 1);
-  }
-  notes_.clear();
-}
-
-void Daemon::report(Trouble& trouble, const sys::Failure& failure) {
-  const bool begins = static_cast<bool>(failure) && !trouble.active;
-  const bool ends = !failure && trouble.active;
-  trouble.active = static_cast<bool>(failure);
-  if (begins) note(Level::kWarning, sys::to_text(failure).view());
-  if (ends) note(Level::kNotice, "it works again");
 }
 
 }  // namespace supervise

@@ -11,6 +11,8 @@
 #include "supervise/helpers.h"
 #include "supervise/options.h"
 #include "supervise/service.h"
+#include "supervise/signs.h"
+#include "supervise/tree.h"
 #include "sys/error_text.h"
 #include "sys/status_dir.h"
 
@@ -26,8 +28,7 @@ struct Identity {
   std::vector<std::string> command;        // of the command line; empty: the configuration's
   std::string hook;                        // -r; empty: none
   core::Nanos hook_reset{0};               // -t
-  const char* const* environment = nullptr;
-  unsigned umask = 022;
+  Inherited inherited;
   std::string boot_id;
   bool foreground = false;
 };
@@ -60,6 +61,16 @@ class Daemon {
   [[nodiscard]] std::string refuse_second();
   [[nodiscard]] std::int32_t pid_of_leftover();
   void reap();
+  void main_exited(const core::Outcome& outcome);
+  [[nodiscard]] sys::Result<bool> follow(const core::Outcome& outcome);
+  [[nodiscard]] const Process* choose_main(const Orphans& orphans);
+  void look_at_pidfile();
+  void set_main(const Process& process);
+  void main_ended();
+  void read_notifications();
+  void notified(const core::Notification& message);
+  void end_tree();
+  void look_for_leftovers();
   void read_signals();
   void read_control();
   void command(char byte);
@@ -94,10 +105,24 @@ class Daemon {
   sys::StatusDir directory_;
   core::Machine machine_;
   Helpers helpers_;
+  Tree tree_;
+  Signs signs_;
   sys::UniqueFd null_;
   core::Now now_;
 
   core::ProcessId self_, process_;
+  std::optional<core::Outcome> ended_;           // of the main process, as long as it is unknown whether another follows it
+  core::Instant follow_until_ = core::kNever;    // a forking service that exits with 0 before then goes on as another process
+  core::Instant pidfile_look_ = core::kNever;    // the pid file is looked at then, again and again
+  core::Instant pidfile_until_{};                // but not after this
+  sys::UniqueFd main_;                           // of a service that is not our child: readable when it has ended
+  core::Text<160> status_text_;                  // what the service says of itself
+  bool status_told_ = true;                      // status_text_ is published
+  core::Instant notify_hold_{};                  // the notification socket is not looked at before
+  core::Instant notify_since_{};                 // since then so many have been read
+  int notify_count_ = 0;
+  std::uint64_t leftovers_since_ = 0;            // what was started then or later, and before the service, is left behind
+  core::Instant leftovers_due_ = core::kNever;
   std::optional<core::Facts> published_;   // what status and state say now
   bool publish_failed_ = false;
   core::Instant retry_ = core::kNever;     // of publishing and mending
@@ -107,10 +132,12 @@ class Daemon {
   core::Instant control_hold_{};           // control is not looked at before
   core::Instant exit_limit_ = core::kNever;
   bool alarm_wanted_ = false, give_up_ = false, exit_ = false;
+  core::Reason stops_for_{};               // why supervise stops the service of its own accord; logged
   core::Text<160> last_end_;               // `pid 4711, code 1, up 3.2 s`
   static constexpr std::size_t kNotes = 1200, kMaxNote = 512;
   core::Text<kNotes> notes_;                 // lines to be logged at the end of the turn: a byte of level, text, newline
-  core::RateLimit control_notes_{20, core::seconds(1)}, unknown_notes_{1, core::seconds(1)}, mending_notes_{5, core::seconds(10)};
+  core::RateLimit control_notes_{20, core::seconds(1)}, unknown_notes_{1, core::seconds(1)}, mending_notes_{5, core::seconds(10)},
+      refusal_notes_{1, core::seconds(10)}, reload_notes_{5, core::seconds(10)};
   Trouble publishing_, mending_, watching_, starting_, signalling_;
   std::optional<Alarm> alarm_;
 };

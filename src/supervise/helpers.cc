@@ -6,13 +6,23 @@
 
 namespace supervise {
 
+namespace {
+
+constexpr std::int64_t kMaxLimit = 1'000'000'000;
+
+}  // namespace
+
 std::optional<core::StartFailure> Helpers::start(HelperKind kind, sys::Spawn spawn, core::Nanos limit, core::Now now) {
   const auto free = std::find_if(helpers_.begin(), helpers_.end(), [](const Helper& h) { return h.pid == 0; });
   if (free == helpers_.end()) return core::StartFailure{core::Stage::kFork, EAGAIN};
-  spawn.session = true;
+  spawn.leads = sys::Leads::kSession;
+  spawn.umask = umask_;
+  const bool limited = limit != core::Nanos::zero();
+  // For those that outlive us, and a little later.
+  if (limited) spawn.time_limit = static_cast<unsigned>(std::min<std::int64_t>(limit / core::seconds(1), kMaxLimit)) + 2;
   const auto spawned = system_.spawn(spawn);
   if (spawned.failure) return spawned.failure;
-  *free = Helper{spawned.pid, kind, false, core::after(now.mono, limit)};
+  *free = Helper{spawned.pid, spawned.pid, kind, false, limited ? core::after(now.mono, limit) : core::kNever};
   return std::nullopt;
 }
 
@@ -22,6 +32,10 @@ std::optional<HelperEnd> Helpers::ended(std::int32_t pid, const core::Outcome& o
   const HelperEnd end{dead->kind, outcome, dead->timed_out};
   dead->pid = 0;
   return end;
+}
+
+bool Helpers::is_session(std::int32_t session) const {
+  return std::any_of(helpers_.begin(), helpers_.end(), [session](const Helper& h) { return h.session == session; });
 }
 
 void Helpers::expire(core::Now now) {

@@ -20,13 +20,17 @@ struct HelperEnd {
 
 class Helpers {
  public:
-  explicit Helpers(sys::System& system) : system_(system) {}
+  // `umask` is what helpers get.
+  Helpers(sys::System& system, unsigned umask) : system_(system), umask_(umask) {}
 
-  // Starts a helper that may run for `limit`. Returns why it could not be started.
+  // Starts a helper that may run for `limit`; zero: for ever. Returns why it could not be started.
   std::optional<core::StartFailure> start(HelperKind kind, sys::Spawn spawn, core::Nanos limit, core::Now now);
 
   // Whether the dead child `pid` was a helper, and how it ended.
   [[nodiscard]] std::optional<HelperEnd> ended(std::int32_t pid, const core::Outcome& outcome);
+
+  // Whether `session` is one that a helper leads, or led lately.
+  [[nodiscard]] bool is_session(std::int32_t session) const;
 
   // Kills those whose limit is over.
   void expire(core::Now now);
@@ -35,12 +39,14 @@ class Helpers {
 
  private:
   struct Helper {
-    std::int32_t pid = 0;
+    std::int32_t pid = 0;        // 0: it has ended
+    std::int32_t session = 0;
     HelperKind kind = HelperKind::kHook;
     bool timed_out = false;
     core::Instant limit = core::kNever;
   };
   sys::System& system_;
+  unsigned umask_;
   // Alarms come at most once a minute and live at most a minute: 10 numbers, a mail, a command, and room for the next round.
   std::array<Helper, 32> helpers_{};
 };

@@ -3,6 +3,8 @@
 
 #include "core/conf.h"
 #include "supervise/daemon.h"
+#include "supervise/options.h"
+#include "supervise/wrapper.h"
 #include "sys/process.h"
 #include "sys/real_system.h"
 
@@ -13,13 +15,20 @@ namespace {
 
 constexpr const char* kDefaultConf = "supervise.conf";
 
+// Names and values in it are from outside, and this may be a terminal.
+std::string printable(std::string_view text) {
+  std::string out(text.size(), '\0');
+  core::text::append_printable(out.data(), out.size(), text);
+  return out;
+}
+
 int complain(const std::string& what, int status) {
-  sys::print_error("supervise: " + what + "\n");
+  sys::print_error("supervise: " + printable(what) + "\n");
   return status;
 }
 
 void print_problems(const Lines& problems) {
-  for (const auto& problem : problems) sys::print_error("supervise: " + problem.text + "\n");
+  for (const auto& problem : problems) complain(problem.text, 0);
 }
 
 std::string boot_id(sys::System& system) {
@@ -41,7 +50,8 @@ Identity identify(sys::System& system, const Options& options) {
   identity.command = options.command;
   identity.hook = options.hook;
   identity.hook_reset = options.hook_reset;
-  identity.environment = environ;
+  identity.inherited.environment = environ;
+  identity.inherited.notify_name = "supervise-" + sys::random_name();
   identity.boot_id = boot_id(system);
   identity.foreground = options.foreground;
   return identity;
@@ -50,7 +60,7 @@ Identity identify(sys::System& system, const Options& options) {
 void print_settings(const core::Settings& settings) {
   for (const auto& key : core::keys()) {
     const auto value = key.print(settings);
-    sys::print(std::string(key.name) + " :" + (value.empty() ? "" : " " + value) + "\n");
+    sys::print(std::string(key.name) + " :" + (value.empty() ? "" : " " + printable(value)) + "\n");
   }
 }
 
@@ -70,7 +80,7 @@ int check(sys::System& system, const Identity& identity) {
   if (one_service && loaded.settings->command.empty())
     complain("warning: no command for " + identity.name + "; a section [" + identity.name + "] with `command`, or -f, would give one", 0);
   Lines problems;
-  const auto service = Service::prepare(system, loaded, identity.environment, 022, problems);
+  const auto service = Service::prepare(system, loaded, identity.inherited, problems);
   print_problems(problems);
   if (!service) return kUsage;
   print_settings(*loaded.settings);
@@ -84,7 +94,7 @@ constinit std::optional<Daemon> g_daemon;
 
 // Returns the exit status of a supervise that failed; the daemon runs if there is none.
 std::optional<int> start(sys::System& system, Identity identity) {
-  identity.umask = sys::clear_umask();
+  identity.inherited.umask = sys::clear_umask();
   Lines problems;
   auto service = load_service(system, identity, problems);
   print_problems(problems);
@@ -95,7 +105,8 @@ std::optional<int> start(sys::System& system, Identity identity) {
     launch.stay();
   else if (!launch.detach())
     return complain("cannot detach: no process can be made", kSystemError);
-  sys::take_over_signals();
+  sys::take_over_signals(sys::Signalling::kDaemon);
+  sys::become_subreaper();
 
   g_daemon.emplace(system, std::move(identity), std::move(*service));
   const auto started = g_daemon->start(problems);
@@ -109,6 +120,25 @@ std::optional<int> start(sys::System& system, Identity identity) {
   return std::nullopt;
 }
 
+// Wrapper mode from its beginning to its end.
+int wrap(sys::System& system, core::Settings settings) {
+  Loaded loaded;
+  loaded.settings = std::move(settings);
+  Lines problems;
+  Inherited inherited;
+  inherited.environment = environ;
+  inherited.umask = sys::clear_umask();
+  auto service = Service::prepare(system, std::move(loaded), inherited, problems);
+  print_problems(problems);
+  if (!service) return kUsage;
+  sys::take_over_signals(sys::Signalling::kWrapper);
+  sys::become_subreaper();
+  Wrapper wrapper(system, std::move(*service));
+  sys::return_unused_heap();
+  while (wrapper.turn()) sys::return_unused_stack();
+  return wrapper.status();
+}
+
 // Kept out of main(): what start-up needs of the stack would stay there for as long as supervise lives.
 [[gnu::noinline]] std::optional<int> set_out(sys::System& system, int argc, char** argv) {
   const auto options = parse_options(argc, argv);
@@ -116,6 +146,7 @@ std::optional<int> start(sys::System& system, Identity identity) {
   if (options.mode == Options::Mode::kShowHelp) return sys::print(help()), 0;
   if (options.mode == Options::Mode::kShowVersion) return sys::print(std::string(kVersion) + "\n"), 0;
   if (!options.warning.empty()) complain("warning: " + options.warning, 0);
+  if (options.mode == Options::Mode::kWrap) return wrap(system, options.wrapper);
   auto identity = identify(system, options);
   if (!options.directory.empty() && identity.directory.empty())
     return complain("the working directory is gone; name DIR absolutely", kSystemError);

@@ -1,10 +1,13 @@
 #include "supervise/options.h"
 
+#include <algorithm>
 #include <array>
+#include <utility>
 
 #include "core/command.h"
 #include "core/settings.h"
 #include "core/words.h"
+#include "supervise/wrapper.h"
 
 namespace supervise {
 namespace {
@@ -12,12 +15,15 @@ namespace {
 using std::string;
 using std::string_view;
 
+constexpr const char* kHeartbeatFile = "heartbeat.txt";
+
 struct Option {
   char letter;                // 0: none
   string_view name;           // long; empty: none
   string_view argument;       // its name; empty: takes none
   string_view help;
   void (*take)(Options& options, const string& argument);
+  bool of_wrapper = false;    // of wrapper mode alone
 };
 
 void take_command(Options& options, const string& line) {
@@ -29,6 +35,17 @@ void take_command(Options& options, const string& line) {
   if (!split.shell_operator.empty())
     options.warning = "-f: `" + split.shell_operator + "` is an ordinary character here, as no shell is used; for a shell's meaning of it use -f \"sh -c '...'\"";
   options.command = std::move(split.words);
+}
+
+// An option of wrapper mode is a key of supervise.conf under another name.
+template <const char* Name>
+void take_setting(Options& options, const string& value) {
+  const auto right = core::find_key(Name)->set(options.wrapper, value);
+  if (!right.empty()) options.error = "\"" + value + "\" is not " + right;
+}
+namespace key {
+constexpr char kTimeout[] = "heartbeat_timeout", kDelay[] = "heartbeat_delay", kFile[] = "heartbeat_file", kGrace[] = "stopwaitsecs",
+               kRestarts[] = "max_restarts", kFactor[] = "backoff_factor", kMax[] = "backoff_max";
 }
 
 void take_hook_reset(Options& options, const string& seconds) {
@@ -51,11 +68,23 @@ constexpr std::array kOptions = {
            [](Options& o, const string&) { o.mode = Options::Mode::kCheck; }},
     Option{'v', "version", "", "print the version", [](Options& o, const string&) { o.mode = Options::Mode::kShowVersion; }},
     Option{'h', "help", "", "print this help", [](Options& o, const string&) { o.mode = Options::Mode::kShowHelp; }},
+    Option{0, "enable-heartbeat", "", "watch the heartbeat file", [](Options& o, const string&) { o.heartbeat = true; }, true},
+    Option{0, "timeout", "S", "end COMMAND after S seconds without a heartbeat (20)", take_setting<key::kTimeout>, true},
+    Option{0, "initial-check-delay", "S", "begin to count S seconds after the start (0)", take_setting<key::kDelay>, true},
+    Option{0, "heartbeat-file", "PATH", "the heartbeat file (heartbeat.txt)", take_setting<key::kFile>, true},
+    Option{0, "grace-period", "S", "KILL comes S seconds after TERM (5)", take_setting<key::kGrace>, true},
+    Option{0, "max-restarts", "N", "give up after N consecutive restarts (-1: never)", take_setting<key::kRestarts>, true},
+    Option{0, "backoff-factor", "S", "restart N comes S * 2^(N-1) seconds after the exit (1)", take_setting<key::kFactor>, true},
+    Option{0, "backoff-max", "S", "but after S seconds at the latest (3600)", take_setting<key::kMax>, true},
 };
 
 class Parser {
  public:
-  Parser(int argc, char** argv) : words_(argv + 1, argv + argc) {}
+  Parser(int argc, char** argv) : words_(argv + std::min(argc, 1), argv + argc) {
+    const string_view program = argc > 0 ? argv[0] : "";
+    always_wraps_ = program.substr(program.rfind('/') + 1) == "supervisor";
+    options_.wrapper = wrapper_defaults();
+  }
 
   Options run() {
     while (next_ < words_.size() && options_.error.empty() && !ended_) word();
@@ -74,9 +103,15 @@ class Parser {
 
   void long_option(const string& word) {
     ++next_;
-    for (const auto& option : kOptions)
-      if (!option.name.empty() && word.substr(2) == option.name) return option.take(options_, {});
-    fail("unknown option " + word);
+    const auto equals = word.find('=');
+    const auto name = word.substr(2, equals == string::npos ? equals : equals - 2);
+    const auto option = std::find_if(kOptions.begin(), kOptions.end(), [&](const Option& o) { return !o.name.empty() && o.name == name; });
+    if (option == kOptions.end()) return fail("unknown option --" + name);
+    if (option->of_wrapper) wrapper_option_ = "--" + name;
+    const bool has_value = equals != string::npos;
+    if (!option->argument.empty()) return with_argument(*option, "--" + name, has_value ? word.substr(equals + 1) : "");
+    if (has_value) return fail("--" + name + " takes no argument");
+    option->take(options_, {});
   }
 
   // `-nf CMD`, `-fCMD` and `-f CMD` are all right.
@@ -89,15 +124,16 @@ class Parser {
         option->take(options_, {});
         continue;
       }
-      return with_argument(*option, word.substr(i + 1));
+      return with_argument(*option, word.substr(0, 1) + word[i], word.substr(i + 1));
     }
   }
 
-  void with_argument(const Option& option, string argument) {
+  void with_argument(const Option& option, const string& name, string argument) {
     if (argument.empty() && next_ < words_.size()) argument = words_[next_++];
-    if (argument.empty()) return fail(string("option -") + option.letter + " needs " + string(option.argument));
+    if (argument.empty()) return fail("option " + name + " needs " + string(option.argument));
     if (option.letter == 'p' || option.letter == 'u') one_directory();
     option.take(options_, argument);
+    if (option.of_wrapper && !options_.error.empty()) options_.error = name + ": " + options_.error;
     if (option.letter == 'u') ended_ = by_words_ = true;
   }
 
@@ -107,6 +143,8 @@ class Parser {
 
   void rest() {
     if (!options_.error.empty() || options_.mode == Options::Mode::kShowHelp || options_.mode == Options::Mode::kShowVersion) return;
+    if (!options_.directory.empty() && !wrapper_option_.empty())
+      return fail(wrapper_option_ + " belongs to wrapper mode, without a status directory; with one, use the keys of supervise.conf");
     if (by_words_) {
       if (!options_.command.empty()) return fail("-u takes the command from the words after DIR; leave out -f");
       options_.command.assign(words_.begin() + static_cast<std::ptrdiff_t>(next_), words_.end());
@@ -115,8 +153,28 @@ class Parser {
         fail("`" + options_.command.front() + "` after -u DIR is taken as the command; options go before -u");
       return;
     }
-    if (next_ < words_.size()) return fail("`" + words_[next_] + "` is not expected; the command goes to -f, or after -u DIR");
+    const bool has_words = next_ < words_.size();
+    if (always_wraps_ || (options_.directory.empty() && options_.mode == Options::Mode::kRun && (has_words || !wrapper_option_.empty())))
+      return wrap();
+    if (has_words) return fail("`" + words_[next_] + "` is not expected; the command goes to -f, or after -u DIR");
     if (options_.directory.empty() && options_.mode == Options::Mode::kRun) fail("no status directory; -p DIR or -u DIR is needed");
+  }
+
+  void wrap() {
+    options_.mode = Options::Mode::kWrap;
+    for (const auto& [given, name] : {std::pair(!options_.directory.empty(), "-p or -u"), std::pair(!options_.command.empty(), "-f"),
+                                      std::pair(!options_.conf.empty(), "-F"), std::pair(!options_.hook.empty(), "-r")})
+      if (given) return fail(string(name) + " is not for wrapper mode, whose command follows the options as separate words");
+    auto& settings = options_.wrapper;
+    settings.command.assign(words_.begin() + static_cast<std::ptrdiff_t>(next_), words_.end());
+    if (settings.command.empty()) return fail("a COMMAND is needed after the options");
+    const bool mentions_heartbeat = !settings.heartbeat_file.empty() || settings.policy.heartbeat_delay != core::Nanos::zero() ||
+                                    settings.policy.heartbeat_timeout != core::Policy().heartbeat_timeout;
+    if (mentions_heartbeat && !options_.heartbeat)
+      options_.warning = "without --enable-heartbeat, --timeout, --initial-check-delay and --heartbeat-file have no effect";
+    if (settings.heartbeat_file.empty()) settings.heartbeat_file = kHeartbeatFile;
+    if (!options_.heartbeat) settings.heartbeat_file.clear();
+    complete_wrapper(settings);
   }
 
   static const Option* find(char letter) {
@@ -133,6 +191,8 @@ class Parser {
   std::size_t next_ = 0;
   bool ended_ = false;
   bool by_words_ = false;
+  bool always_wraps_ = false;      // called as `supervisor`
+  string wrapper_option_;          // one of wrapper mode that was given
   Options options_;
 };
 
@@ -150,14 +210,16 @@ string help() {
       "usage: supervise -p DIR -f \"COMMAND\" [-n] [-F CONF] [-r SCRIPT] [-t SECONDS]\n"
       "       supervise [-n] [-F CONF] [-r SCRIPT] [-t SECONDS] -u DIR COMMAND [ARG...]\n"
       "       supervise -p DIR -F CONF\n"
-      "       supervise --check [-F CONF] [-p DIR]\n\n"
-      "Keeps COMMAND alive. Obeys the letters that are written into DIR/control.\n\n"
+      "       supervise --check [-F CONF] [-p DIR]\n"
+      "       supervise [--enable-heartbeat] [wrapper options] COMMAND [ARG...]\n\n"
+      "Keeps COMMAND alive. With DIR, obeys the letters that are written into DIR/control; without, stays in the foreground.\n\n"
       "options:\n";
   for (const auto& option : kOptions) {
+    if (option.of_wrapper && text.find("wrapper mode:") == string::npos) text += "\nwrapper mode:\n";
     string name = option.letter ? string("-") + option.letter : string("  ");
     if (!option.name.empty()) name += (option.letter ? ", --" : "  --") + string(option.name);
     if (!option.argument.empty()) name += " " + string(option.argument);
-    text += "  " + padded(name, 16) + string(option.help) + "\n";
+    text += "  " + padded(name, 27) + string(option.help) + "\n";
   }
   text += "\ncontrol letters:\n";
   for (const auto& command : core::commands()) text += string("  ") + command.byte + "  " + string(command.help) + "\n";

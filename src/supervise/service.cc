@@ -6,6 +6,7 @@
 #include "core/conf.h"
 #include "core/environment.h"
 #include "sys/error_text.h"
+#include "sys/process.h"
 #include "sys/resources.h"
 
 namespace supervise {
@@ -42,17 +43,38 @@ Line Loaded::error(std::string_view key, std::string_view value, std::string_vie
   return {sys::Level::kFatal, core::to_text(diagnostic, file)};
 }
 
-std::optional<Service> Service::prepare(sys::System& system, Loaded loaded, const char* const* inherited_environment,
-                                        unsigned inherited_umask, Lines& problems) {
+std::optional<Service> Service::prepare(sys::System& system, Loaded loaded, const Inherited& inherited, Lines& problems) {
   Service service;
   service.settings_ = std::move(*loaded.settings);
-  service.umask_ = service.settings_.umask ? service.settings_.umask->bits : inherited_umask;
+  service.umask_ = service.settings_.umask ? service.settings_.umask->bits : inherited.umask;
   const bool found = service.look_up(system, loaded, problems);
   if (!service.read_environment_file(system, loaded, problems) || !found) return std::nullopt;
   for (const auto& [name, value] : service.settings_.environment) service.set_variable(name, value);
   service.limits_ = sys::resource_limits(service.settings_);
-  service.lay_out(inherited_environment);
+  service.set_up_signs(inherited);
+  service.lay_out(inherited.environment);
   return service;
+}
+
+// `path` as the service itself would find it.
+string Service::own_path(const string& path) const {
+  const bool in_directory = !path.starts_with('/') && !settings_.directory.empty();
+  return sys::absolute_path(in_directory ? settings_.directory + "/" + path : path);
+}
+
+void Service::set_up_signs(const Inherited& inherited) {
+  auto& policy = settings_.policy;
+  policy.heartbeat = !settings_.heartbeat_file.empty() && policy.heartbeat_timeout != core::Nanos::zero();
+  policy.tells_ready = settings_.notify || settings_.ready_fd;
+  if (!settings_.pidfile.empty()) pidfile_path_ = own_path(settings_.pidfile);
+  if (policy.heartbeat) {
+    heartbeat_path_ = own_path(settings_.heartbeat_file);
+    set_variable("HEARTBEAT_FILE", heartbeat_path_);
+  }
+  if (!wants_socket()) return;
+  set_variable("NOTIFY_SOCKET", "@" + inherited.notify_name);
+  if (policy.watchdog != core::Nanos::zero())
+    set_variable("WATCHDOG_USEC", std::to_string(std::chrono::duration_cast<std::chrono::microseconds>(policy.watchdog).count()));
 }
 
 // Later values of a name replace earlier ones.
@@ -71,6 +93,8 @@ void Service::lay_out(const char* const* inherited_environment) {
   arguments_.push_back(nullptr);
   for (auto inherited = inherited_environment; *inherited; ++inherited) {
     const auto name = name_part(*inherited);
+    // What our own manager wants to be told is not the service's affair.
+    if (name == "NOTIFY_SOCKET=" || name == "WATCHDOG_USEC=" || name == "WATCHDOG_PID=") continue;
     if (std::none_of(variables_.begin(), variables_.end(), [&](const string& own) { return name_part(own) == name; }))
       environment_.push_back(*inherited);
   }

@@ -31,18 +31,28 @@ struct Loaded {
   [[nodiscard]] Line error(std::string_view key, std::string_view value, std::string_view what) const;
 };
 
+// What a service gets from its supervise and not from its settings.
+struct Inherited {
+  const char* const* environment = nullptr;
+  unsigned umask = 022;
+  std::string notify_name;    // of the socket for sd_notify(3), in the abstract namespace
+};
+
 class Service {
  public:
   // Looks up user, group and environment file of `loaded`, which must have settings. What is wrong is added to `problems`;
   // nothing is returned then.
-  [[nodiscard]] static std::optional<Service> prepare(sys::System& system, Loaded loaded, const char* const* inherited_environment,
-                                                      unsigned inherited_umask, Lines& problems);
+  [[nodiscard]] static std::optional<Service> prepare(sys::System& system, Loaded loaded, const Inherited& inherited, Lines& problems);
 
   // The descriptors and the callback are the caller's to fill in. Valid as long as this service is not moved.
   [[nodiscard]] sys::Spawn spawn() const;
 
   [[nodiscard]] const core::Settings& settings() const { return settings_; }
   [[nodiscard]] std::uint32_t control_group() const { return control_group_; }
+  // Absolute; empty: none.
+  [[nodiscard]] const std::string& heartbeat_path() const { return heartbeat_path_; }
+  [[nodiscard]] const std::string& pidfile_path() const { return pidfile_path_; }
+  [[nodiscard]] bool wants_socket() const { return settings_.notify || settings_.policy.watchdog != core::Nanos::zero(); }
 
   // `command not found: redis-sever`: why a start failed, in words.
   [[nodiscard]] core::Text<256> explain(sys::System& system, const core::StartFailure& failure) const;
@@ -51,11 +61,14 @@ class Service {
   [[nodiscard]] bool look_up(sys::System& system, const Loaded& loaded, Lines& problems);
   [[nodiscard]] bool read_environment_file(sys::System& system, const Loaded& loaded, Lines& problems);
   void set_variable(const std::string& name, const std::string& value);
+  [[nodiscard]] std::string own_path(const std::string& path) const;
+  void set_up_signs(const Inherited& inherited);
   void lay_out(const char* const* inherited_environment);
 
   core::Settings settings_;
   std::uint32_t control_group_ = sys::kKeepGroup;
   std::optional<core::Account> account_;
+  std::string heartbeat_path_, pidfile_path_;
   std::vector<std::string> variables_;    // those that are not inherited
   std::vector<const char*> arguments_, environment_;
   std::vector<sys::ResourceLimit> limits_;

@@ -14,13 +14,18 @@ bool is_ours(System& system, const FileInfo& info, FileType type) {
   return info.type == type && info.uid == system.own_uid() && (type == FileType::kDirectory || info.links == 1);
 }
 
-// Takes whatever bears the name out of the way: removed, or where that can't be, renamed to NAME.replaced.
-Status put_aside(System& system, int dir, const char* name) {
+// Takes whatever bears the name out of the way: removed, or where that can't be, or it is a file whose content is worth
+// `kKeep`, renamed to NAME.replaced.
+enum class Content { kDrop, kKeep };
+Status put_aside(System& system, int dir, const char* name, Content content = Content::kDrop) {
+  core::Text<64> aside;
+  aside << name << ".replaced";
+  const auto info = system.stat_at(dir, name);
+  const bool keep = content == Content::kKeep && info && info->type == FileType::kRegular && info->size != 0;
+  if (keep && system.rename(dir, name, aside.c_str())) return ok();
   const auto removed = system.remove(dir, name);
   if (removed || removed.error().number == ENOENT) return ok();
   if (system.remove_directory(dir, name)) return ok();
-  core::Text<64> aside;
-  aside << name << ".replaced";
   return system.rename(dir, name, aside.c_str());
 }
 
@@ -49,9 +54,9 @@ Status set_access(System& system, int fd, unsigned mode, std::uint32_t group) {
   return info->mode == mode ? ok() : system.set_mode(fd, mode);
 }
 
-Result<UniqueFd> make_file(System& system, int dir, const char* name, unsigned mode, OpenMode how) {
+Result<UniqueFd> make_file(System& system, int dir, const char* name, unsigned mode) {
   if (const auto aside = put_aside(system, dir, name); !aside) return aside.error();
-  return owned(system, system.open(dir, name, how, mode));
+  return owned(system, system.open(dir, name, OpenMode::kCreateToRewrite, mode));
 }
 
 Result<UniqueFd> open_to_read(System& system, int dir, const char* name) {
@@ -70,18 +75,22 @@ Result<UniqueFd> open_file(System& system, int dir, const char* name, unsigned m
     // Somebody was quicker: another supervise that starts, at best.
     fd = open_ours(system, dir, name, FileType::kRegular, OpenMode::kAppend);
   }
-  if (!fd) return is_obstacle(fd.error()) ? make_file(system, dir, name, mode, OpenMode::kCreate) : std::move(fd);
+  if (!fd) {
+    if (!is_obstacle(fd.error())) return fd;
+    if (const auto aside = put_aside(system, dir, name, Content::kKeep); !aside) return aside.error();
+    return owned(system, system.open(dir, name, OpenMode::kCreate, mode));
+  }
   if (const auto set = set_access(system, fd->get(), mode, kKeepGroup); !set) return set.error();
   return fd;
 }
 
-Result<UniqueFd> open_fifo(System& system, int dir, const char* name, unsigned mode, std::uint32_t group) {
-  auto fd = open_ours(system, dir, name, FileType::kFifo, OpenMode::kRead);
+Result<UniqueFd> open_fifo(System& system, int dir, const char* name, OpenMode how, unsigned mode, std::uint32_t group) {
+  auto fd = open_ours(system, dir, name, FileType::kFifo, how);
   if (!fd) {
     if (fd.error().number != ENOENT && !is_obstacle(fd.error())) return fd;
     if (const auto aside = put_aside(system, dir, name); !aside) return aside.error();
     if (const auto made = system.make_fifo(dir, name, mode); !made) return made.error();
-    fd = open_ours(system, dir, name, FileType::kFifo, OpenMode::kRead);
+    fd = open_ours(system, dir, name, FileType::kFifo, how);
     if (!fd) return fd;
   }
   if (const auto set = set_access(system, fd->get(), mode, group); !set) return set.error();
@@ -129,6 +138,29 @@ Result<OpenedDirectory> open_directory_path(System& system, const std::string& p
     fd = open();
   }
   if (!fd && out.made) (void)system.remove_directory(kWorkingDirectory, path.c_str());
+  if (!fd) return fd.error();
+  out.fd = std::move(*fd);
+  return out;
+}
+
+Result<OpenedDirectory> open_directory_strictly(System& system, std::string_view path, Missing missing) {
+  OpenedDirectory out;
+  auto fd = owned(system, system.open(kWorkingDirectory, "/", OpenMode::kDirectory, 0));
+  while (fd && !path.empty()) {
+    path.remove_prefix(1);
+    const std::string name(path.substr(0, path.find('/')));
+    path.remove_prefix(name.size());
+    if (name.empty()) continue;
+    out.made = false;
+    auto next = owned(system, system.open(fd->get(), name.c_str(), OpenMode::kDirectory, 0));
+    if (!next && next.error().number == ENOENT && missing == Missing::kMake) {
+      const auto made = system.make_directory(fd->get(), name.c_str(), kPrivateDirectory);
+      if (!made && made.error().number != EEXIST) return made.error();
+      out.made = static_cast<bool>(made);
+      next = owned(system, system.open(fd->get(), name.c_str(), OpenMode::kDirectory, 0));
+    }
+    fd = std::move(next);
+  }
   if (!fd) return fd.error();
   out.fd = std::move(*fd);
   return out;

@@ -1,5 +1,6 @@
 // Opening entries of a directory in which others may write: never follows a link, never trusts what it finds. What is not
-// as it must be (another type, more than one link, another owner) is put aside and made anew.
+// as it must be (another type, more than one link, another owner) is put aside and made anew; a log's content is kept under the
+// name NAME.replaced.
 #pragma once
 
 #include <string>
@@ -15,12 +16,12 @@ Result<UniqueFd> open_file(System& system, int dir, const char* name, unsigned m
 Result<UniqueFd> open_to_read(System& system, int dir, const char* name);
 Result<UniqueFd> open_to_rewrite(System& system, int dir, const char* name);
 
-// A new, empty regular file of ours in place of whatever bore the name. `how`: kCreate or kCreateToRewrite.
-Result<UniqueFd> make_file(System& system, int dir, const char* name, unsigned mode, OpenMode how);
+// A new, empty regular file of ours, to be rewritten, in place of whatever bore the name.
+Result<UniqueFd> make_file(System& system, int dir, const char* name, unsigned mode);
 
-// A FIFO of ours, opened for reading, with `mode`; made if missing. `group` is set where it is not kKeepGroup.
+// A FIFO of ours, opened for reading or both ways, with `mode`; made if missing. `group` is set where it is not kKeepGroup.
 inline constexpr std::uint32_t kKeepGroup = UINT32_MAX;
-Result<UniqueFd> open_fifo(System& system, int dir, const char* name, unsigned mode, std::uint32_t group);
+Result<UniqueFd> open_fifo(System& system, int dir, const char* name, OpenMode how, unsigned mode, std::uint32_t group);
 
 // A directory of ours with `mode` (and `group`, as above), made if missing.
 Result<UniqueFd> open_subdirectory(System& system, int dir, const char* name, unsigned mode, std::uint32_t group);
@@ -40,6 +41,10 @@ struct OpenedDirectory {
   bool made = false;
 };
 Result<OpenedDirectory> open_directory_path(System& system, const std::string& path);
+
+// The directory of an absolute path in which no component is a link; where one is by now, that is ELOOP or ENOTDIR.
+enum class Missing { kFail, kMake };
+Result<OpenedDirectory> open_directory_strictly(System& system, std::string_view path, Missing missing);
 
 // The content of a regular file that the administrator names, at most `limit` bytes (EFBIG beyond).
 Result<std::string> read_file(System& system, const char* path, std::size_t limit);

@@ -2,6 +2,7 @@
 
 #include <time.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "sys/entry.h"
@@ -64,8 +65,10 @@ Status LogFile::append(std::string_view line) {
   if (!written) return written.error();
   size_ += static_cast<std::int64_t>(*written);
   if (*written == line.size()) return ok();
-  size_ -= static_cast<std::int64_t>(*written);
-  (void)system_.truncate(fd_.get(), size_);
+  // Half a line is taken back. Somebody may have emptied the file meanwhile.
+  const auto info = system_.stat(fd_.get());
+  if (info) size_ = std::max<std::int64_t>(0, info->size - static_cast<std::int64_t>(*written));
+  if (info) (void)system_.truncate(fd_.get(), size_);
   return Errno{ENOSPC};
 }
 
@@ -77,8 +80,8 @@ void LogFile::rotate() {
     to << name_ << '.' << i;
     (void)system_.rename(dir_, from.c_str(), to.c_str());
   }
-  // A rotation that fails leaves the open file growing: better than losing lines.
-  (void)open(dir_);
+  // A rotation that fails leaves the open file growing, which is better than losing lines, until it has doubled.
+  if (!open(dir_)) size_ = 0;
 }
 
 bool LogFile::check(int dir) {
@@ -108,7 +111,7 @@ void EventLog::write(Level level, core::WallTime time, std::string_view text) {
   if (lost_ != 0) line << stamp.view() << lost_ << " lines before this one could not be written to the log\n";
   const auto head = line.view().size();
   line << stamp.view() << text << '\n';
-  if (to_stderr_) (void)system_.write(2, line.view().substr(head));
+  if (to_stderr_) (void)system_.write_unless_blocked(2, line.view().substr(head));
   const bool written = static_cast<bool>(all_.append(line.view()));
   lost_ = written ? 0 : lost_ + 1;
   if (level != Level::kNotice) (void)warnings_.append(line.view().substr(head));

@@ -4,11 +4,15 @@
 #include <limits.h>
 #include <linux/close_range.h>
 #include <malloc.h>
+#include <poll.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdint>
@@ -70,18 +74,40 @@ std::string absolute_path(std::string_view path) {
     std::array<char, PATH_MAX> directory{};
     if (!getcwd(directory.data(), directory.size())) return {};
     absolute = directory.data();
-    if (absolute != "/") absolute += '/';
   }
-  while (path.starts_with("./")) path.remove_prefix(2);
-  if (path != ".") absolute += path;
-  while (absolute.size() > 1 && absolute.ends_with('/')) absolute.pop_back();
-  return absolute;
+  // Empty components and `.` say nothing; `..` is left to the kernel, as it may follow a link.
+  while (!path.empty()) {
+    const auto name = path.substr(0, path.find('/'));
+    path.remove_prefix(std::min(path.size(), name.size() + 1));
+    if (name.empty() || name == ".") continue;
+    if (!absolute.ends_with('/')) absolute += '/';
+    absolute += name;
+  }
+  return absolute.empty() ? "/" : absolute;
 }
 
 std::string host_name() {
   std::array<char, 256> name{};
   if (gethostname(name.data(), name.size() - 1) < 0) return "localhost";
   return name.data();
+}
+
+std::string random_name() {
+  std::array<unsigned char, 8> bytes{};
+  if (getrandom(bytes.data(), bytes.size(), 0) < 0) return std::to_string(getpid());
+  std::string name;
+  for (const auto byte : bytes) {
+    constexpr const char* kDigits = "0123456789abcdef";
+    name += kDigits[byte >> 4];
+    name += kDigits[byte & 15];
+  }
+  return name;
+}
+
+void become_subreaper() {
+#ifdef PR_SET_CHILD_SUBREAPER
+  prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+#endif
 }
 
 void return_unused_heap() {
@@ -100,7 +126,10 @@ void return_unused_heap() {
 #endif
 }
 
-void print_error(std::string_view text) { write_all(2, text); }
+void print_error(std::string_view text) {
+  pollfd poll{2, POLLOUT, 0};
+  if (::poll(&poll, 1, 0) > 0 && (poll.revents & POLLOUT) != 0) write_all(2, text);
+}
 void print(std::string_view text) { write_all(1, text); }
 
 bool Launch::detach() {

@@ -20,13 +20,19 @@ unsigned clear_umask();
 
 [[nodiscard]] std::string host_name();
 
+// 16 hexadecimal digits that nobody can foretell.
+[[nodiscard]] std::string random_name();
+
+// Orphaned descendants become children of this process (Linux; elsewhere of process 1).
+void become_subreaper();
+
 // Gives back to the system what this process no longer uses of its heap.
 void return_unused_heap();
 
 // Gives back the pages of the stack below the caller. Cheap enough for every turn of a loop.
 void return_unused_stack();
 
-// Writes to standard error; nothing can be done where that fails.
+// Writes to standard error, but where nobody reads that; nothing can be done where it fails.
 void print_error(std::string_view text);
 void print(std::string_view text);
 

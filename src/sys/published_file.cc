@@ -71,7 +71,7 @@ Result<PublishedFile::Copy> PublishedFile::take_over(int dir, const char* name) 
 
 Result<PublishedFile::Copy> PublishedFile::make_copy(int dir, std::string_view content) {
   Copy copy;
-  auto fd = make_file(system_, dir, spare_name_, kMode, OpenMode::kCreateToRewrite);
+  auto fd = make_file(system_, dir, spare_name_, kMode);
   if (!fd) return fd.error();
   copy.fd = std::move(*fd);
   const std::array<char, kMaxReserve> zeros{};

@@ -4,9 +4,12 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stddef.h>
 #include <sys/file.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -14,6 +17,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstring>
 
 #include "core/number.h"
 #include "core/strings.h"
@@ -24,19 +28,23 @@ namespace {
 
 static_assert(kWorkingDirectory == AT_FDCWD);
 
-volatile sig_atomic_t g_child = 0, g_terminate = 0, g_hangup = 0, g_watched = 0;
+constexpr std::array kCaughtByDaemon = {SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGIO};
+constexpr std::array kCaughtByWrapper = {SIGCHLD, SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH, SIGCONT};
+constexpr std::array kOfJobControl = {SIGTSTP, SIGTTIN, SIGTTOU};
+constinit std::span<const int> g_caught = kCaughtByDaemon;
+sigset_t g_waiting;    // blocked while waiting
 
-constexpr std::array kCaught = {SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGIO};
+// By the number of the signal, since the last look.
+std::array<volatile sig_atomic_t, 65> g_sent{}, g_typed{};
 
-void note_signal(int signal) {
-  switch (signal) {
-    case SIGCHLD: g_child = 1; break;
-    case SIGTERM:
-    case SIGINT: g_terminate = 1; break;
-    case SIGHUP: g_hangup = 1; break;
-    case SIGIO: g_watched = 1; break;
-    default: break;
-  }
+void note_signal(int signal, siginfo_t* info, void*) {
+  const bool typed = info->si_code == SI_KERNEL;
+  (typed ? g_typed : g_sent)[static_cast<std::size_t>(signal)] = 1;
+}
+
+bool is_ignored(int signal) {
+  struct sigaction action{};
+  return sigaction(signal, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;
 }
 
 // The C library keeps the first two real-time signals to itself and refuses to touch them, but a caller may have ignored them.
@@ -49,10 +57,15 @@ void reset_signal(int signal) {
 #endif
 }
 
-bool take(volatile sig_atomic_t& flag) {
-  const bool was = flag != 0;
-  flag = 0;
-  return was;
+// The set bits of `flags`, which are cleared.
+std::uint64_t take(std::array<volatile sig_atomic_t, 65>& flags) {
+  std::uint64_t bits = 0;
+  for (const int signal : g_caught) {
+    auto& flag = flags[static_cast<std::size_t>(signal)];
+    if (flag != 0) bits |= std::uint64_t{1} << signal;
+    flag = 0;
+  }
+  return bits;
 }
 
 template <typename Call>
@@ -76,7 +89,8 @@ FileInfo info_of(const struct stat& st) {
                     : S_ISFIFO(st.st_mode) ? FileType::kFifo
                     : S_ISLNK(st.st_mode)  ? FileType::kLink
                                            : FileType::kOther;
-  return {type, st.st_mode & 07777U, st.st_uid, st.st_gid, st.st_nlink, st.st_dev, st.st_ino, st.st_size};
+  const core::WallTime modified(core::seconds(st.st_mtim.tv_sec) + core::Nanos(st.st_mtim.tv_nsec));
+  return {type, st.st_mode & 07777U, st.st_uid, st.st_gid, st.st_nlink, st.st_dev, st.st_ino, st.st_size, modified};
 }
 
 int flags_of(OpenMode mode) {
@@ -106,33 +120,65 @@ core::Outcome outcome_of(const siginfo_t& info) {
   return core::Outcome::signal(info.si_status, info.si_code == CLD_DUMPED);
 }
 
-// Field 22 of /proc/PID/stat (proc(5)); the name in field 2 may hold anything, so counting starts after its last `)`. 0 for
-// the dead, states Z and X.
-std::uint64_t parse_start_time(std::string_view stat) {
-  const auto name_end = stat.rfind(')');
-  if (name_end == std::string_view::npos) return 0;
+// /proc/PID/stat (proc(5)); the name in field 2 may hold anything, so counting starts after its last `)`.
+ProcessInfo parse_process(std::string_view stat) {
+  ProcessInfo info;
+  const auto name_begin = stat.find('('), name_end = stat.rfind(')');
+  if (name_begin == std::string_view::npos || name_end == std::string_view::npos) return info;
+  info.name << stat.substr(name_begin + 1, name_end - name_begin - 1);
   auto rest = stat.substr(name_end + 1);
-  auto field = core::take_word(rest);
-  if (field == "Z" || field == "X") return 0;
-  for (int i = 4; i <= 22; ++i) field = core::take_word(rest);
-  return core::parse_number<std::uint64_t>(field).value_or(0);
+  const auto state = core::take_word(rest);
+  info.dead = state == "Z" || state == "X";
+  for (int field = 4; field <= 22; ++field) {
+    const auto word = core::take_word(rest);
+    if (field == 4) info.parent = core::parse_number<std::int32_t>(word).value_or(0);
+    if (field == 5) info.group = core::parse_number<std::int32_t>(word).value_or(0);
+    if (field == 6) info.session = core::parse_number<std::int32_t>(word).value_or(0);
+    if (field == 22) info.start = core::parse_number<std::uint64_t>(word).value_or(0);
+  }
+  return info;
+}
+
+// The file's first bytes, as many as there is room for.
+Result<std::string_view> read_start(const char* path, std::span<char> into) {
+  const int fd = retried([&] { return ::open(path, O_RDONLY | O_CLOEXEC); });
+  if (fd < 0) return Errno{errno};
+  std::size_t size = 0;
+  while (size < into.size()) {
+    const auto n = retried([&] { return ::read(fd, into.data() + size, into.size() - size); });
+    if (n <= 0) break;
+    size += static_cast<std::size_t>(n);
+  }
+  ::close(fd);
+  return std::string_view(into.data(), size);
 }
 
 }  // namespace
 
-void take_over_signals() {
-  sigset_t all;
-  sigfillset(&all);
-  sigprocmask(SIG_SETMASK, &all, nullptr);
-  for (int signal = 1; signal < NSIG; ++signal) reset_signal(signal);
+void take_over_signals(Signalling how) {
+  const bool wraps = how == Signalling::kWrapper;
+  if (wraps) g_caught = kCaughtByWrapper;
+  sigset_t blocked;
+  sigfillset(&blocked);
+  if (wraps)
+    for (const int signal : kOfJobControl) sigdelset(&blocked, signal);
+  sigprocmask(SIG_SETMASK, &blocked, nullptr);
+  g_waiting = blocked;
+  for (const int signal : g_caught) sigdelset(&g_waiting, signal);
+  const bool keeps_hangup = wraps && is_ignored(SIGHUP);
+  for (int signal = 1; signal < NSIG; ++signal)
+    if (signal != SIGHUP || !keeps_hangup) reset_signal(signal);
   struct sigaction action{};
-  action.sa_handler = note_signal;
+  action.sa_sigaction = note_signal;
+  action.sa_flags = SA_SIGINFO | SA_NOCLDSTOP;
   sigfillset(&action.sa_mask);
-  for (const int signal : kCaught) sigaction(signal, &action, nullptr);
+  for (const int signal : g_caught)
+    if (signal != SIGHUP || !keeps_hangup) sigaction(signal, &action, nullptr);
 }
 
 void restore_signals() {
-  for (const int signal : kCaught) ::signal(signal, SIG_DFL);
+  for (const int signal : g_caught)
+    if (!is_ignored(signal)) ::signal(signal, SIG_DFL);
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -158,6 +204,13 @@ Result<std::size_t> RealSystem::write(int fd, std::string_view data) {
   return count_of(retried([&] { return ::write(fd, data.data(), data.size()); }));
 }
 
+// A pipe that poll(2) finds writable has room for PIPE_BUF bytes. O_NONBLOCK would be set for the caller as well.
+Result<std::size_t> RealSystem::write_unless_blocked(int fd, std::string_view data) {
+  pollfd poll{fd, POLLOUT, 0};
+  if (::poll(&poll, 1, 0) <= 0 || (poll.revents & POLLOUT) == 0) return Errno{EAGAIN};
+  return write(fd, data);
+}
+
 Result<std::size_t> RealSystem::write_at_start(int fd, std::string_view data) {
   return count_of(retried([&] { return ::pwrite(fd, data.data(), data.size(), 0); }));
 }
@@ -175,6 +228,12 @@ Result<FileInfo> RealSystem::stat(int fd) {
 Result<FileInfo> RealSystem::stat_at(int dir, const char* name) {
   struct stat st{};
   if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0) return Errno{errno};
+  return info_of(st);
+}
+
+Result<FileInfo> RealSystem::stat_following(const char* path) {
+  struct stat st{};
+  if (::stat(path, &st) < 0) return Errno{errno};
   return info_of(st);
 }
 
@@ -199,7 +258,6 @@ Status RealSystem::exchange(int dir, const char* one, const char* other) {
 }
 
 Status RealSystem::set_mode(int fd, unsigned mode) { return status_of(fchmod(fd, mode)); }
-Status RealSystem::set_mode_at(int dir, const char* name, unsigned mode) { return status_of(fchmodat(dir, name, mode, 0)); }
 Status RealSystem::set_group(int fd, std::uint32_t gid) { return status_of(fchown(fd, static_cast<uid_t>(-1), gid)); }
 Status RealSystem::lock(int fd) { return status_of(retried([&] { return flock(fd, LOCK_EX | LOCK_NB); })); }
 
@@ -222,6 +280,59 @@ Result<int> RealSystem::pipe_with(std::string_view data) {
   return Errno{error};
 }
 
+Result<Pipe> RealSystem::pipe() {
+  std::array<int, 2> ends{};
+  if (pipe2(ends.data(), O_CLOEXEC) < 0) return Errno{errno};
+  (void)fcntl(ends[0], F_SETFL, O_NONBLOCK);
+  return Pipe{ends[0], ends[1]};
+}
+
+Result<int> RealSystem::receiver(std::string_view name) {
+#ifdef SO_PASSCRED
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  // The abstract namespace: no file, the first byte is 0.
+  name = name.substr(0, sizeof address.sun_path - 1);
+  std::copy(name.begin(), name.end(), address.sun_path + 1);
+  const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name.size());
+  const int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0) return Errno{errno};
+  const int on = 1;
+  if (setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof on) == 0 && bind(fd, reinterpret_cast<sockaddr*>(&address), size) == 0)
+    return fd;
+  const int error = errno;
+  ::close(fd);
+  return Errno{error};
+#else
+  return Errno{ENOSYS};
+#endif
+}
+
+Result<Datagram> RealSystem::receive(int fd, std::span<char> into) {
+#ifdef SO_PASSCRED
+  // Room for credentials and nothing else: the kernel closes descriptors that come along, which is what BARRIER=1 waits for.
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(ucred))> control{};
+  iovec data{into.data(), into.size()};
+  msghdr message{};
+  message.msg_iov = &data;
+  message.msg_iovlen = 1;
+  message.msg_control = control.data();
+  message.msg_controllen = control.size();
+  const auto n = retried([&] { return recvmsg(fd, &message, MSG_TRUNC | MSG_CMSG_CLOEXEC); });
+  if (n < 0) return Errno{errno};
+  Datagram datagram{static_cast<std::size_t>(n), 0};
+  const auto* header = CMSG_FIRSTHDR(&message);
+  if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_CREDENTIALS) {
+    ucred sender{};
+    std::memcpy(&sender, CMSG_DATA(header), sizeof sender);
+    datagram.sender = sender.pid;
+  }
+  return datagram;
+#else
+  return Errno{ENOSYS};
+#endif
+}
+
 Result<std::optional<Reaped>> RealSystem::reap() {
   siginfo_t info{};
   if (retried([&] { return waitid(P_ALL, 0, &info, WEXITED | WNOHANG); }) < 0)
@@ -232,15 +343,41 @@ Result<std::optional<Reaped>> RealSystem::reap() {
 
 Status RealSystem::kill(std::int32_t pid, int signal) { return status_of(::kill(pid, signal)); }
 
-std::uint64_t RealSystem::start_time(std::int32_t pid) {
+ProcessInfo RealSystem::process(std::int32_t pid) {
   core::Text<32> path;
   path << "/proc/" << pid << "/stat";
-  const int fd = retried([&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC); });
-  if (fd < 0) return 0;
-  std::array<char, 1024> stat{};
-  const auto n = retried([&] { return ::read(fd, stat.data(), stat.size()); });
-  ::close(fd);
-  return n <= 0 ? 0 : parse_start_time({stat.data(), static_cast<std::size_t>(n)});
+  std::array<char, 1024> stat;
+  const auto text = read_start(path.c_str(), stat);
+  return text ? parse_process(*text) : ProcessInfo();
+}
+
+// Needs CONFIG_PROC_CHILDREN, which every distribution's kernel has.
+Result<std::size_t> RealSystem::children(std::span<std::int32_t> into) {
+  core::Text<64> path;
+  path << "/proc/self/task/" << getpid() << "/children";
+  std::array<char, 4096> list;
+  const auto read = read_start(path.c_str(), list);
+  if (!read) return Errno{read.error().number == ENOENT ? ENOSYS : read.error().number};
+  auto text = *read;
+  // A number that was cut is none.
+  if (text.size() == list.size()) text = text.substr(0, text.rfind(' '));
+  std::size_t n = 0;
+  while (n < into.size()) {
+    const auto pid = core::parse_number<std::int32_t>(core::take_word(text));
+    if (!pid) break;
+    into[n++] = *pid;
+  }
+  return n;
+}
+
+Result<int> RealSystem::watch_process(std::int32_t pid) {
+#ifdef SYS_pidfd_open
+  const auto fd = static_cast<int>(syscall(SYS_pidfd_open, pid, 0));
+  if (fd < 0) return Errno{errno};
+  return fd;
+#else
+  return Errno{ENOSYS};
+#endif
 }
 
 std::int32_t RealSystem::own_pid() { return getpid(); }
@@ -259,15 +396,17 @@ Status RealSystem::wait(std::span<Poll> polls, core::Instant deadline) {
     timeout.tv_sec = left.count() / 1'000'000'000;
     timeout.tv_nsec = left.count() % 1'000'000'000;
   }
-  sigset_t open;
-  sigfillset(&open);
-  for (const int signal : kCaught) sigdelset(&open, signal);
-  const int ready = ppoll(fds.data(), n, deadline == core::kNever ? nullptr : &timeout, &open);
+  const int ready = ppoll(fds.data(), n, deadline == core::kNever ? nullptr : &timeout, &g_waiting);
   const int error = errno;
   for (std::size_t i = 0; i < n; ++i) polls[i].readable = ready > 0 && fds[i].revents != 0;
   return ready < 0 && error != EINTR ? Status(Errno{error}) : ok();
 }
 
-Signals RealSystem::take_signals() { return {take(g_child), take(g_terminate), take(g_hangup), take(g_watched)}; }
+Signals RealSystem::take_signals() {
+  const auto sent = take(g_sent), typed = take(g_typed);
+  const auto came = [both = sent | typed](int signal) { return (both >> signal & 1) != 0; };
+  const auto child = std::uint64_t{1} << SIGCHLD;
+  return {came(SIGCHLD), came(SIGTERM) || came(SIGINT), came(SIGHUP), came(SIGIO), sent & ~child, typed & ~child};
+}
 
 }  // namespace sys

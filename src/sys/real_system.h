@@ -12,10 +12,12 @@ class RealSystem final : public System {
   Result<std::size_t> read(int fd, std::span<char> into) override;
   Result<std::size_t> read_at(int fd, std::span<char> into, std::int64_t offset) override;
   Result<std::size_t> write(int fd, std::string_view data) override;
+  Result<std::size_t> write_unless_blocked(int fd, std::string_view data) override;
   Result<std::size_t> write_at_start(int fd, std::string_view data) override;
   Status truncate(int fd, std::int64_t size) override;
   Result<FileInfo> stat(int fd) override;
   Result<FileInfo> stat_at(int dir, const char* name) override;
+  Result<FileInfo> stat_following(const char* path) override;
   Status make_directory(int dir, const char* name, unsigned mode) override;
   Status make_fifo(int dir, const char* name, unsigned mode) override;
   Status make_link(const char* target, int dir, const char* name) override;
@@ -25,15 +27,19 @@ class RealSystem final : public System {
   Status rename(int dir, const char* from, const char* to) override;
   Status exchange(int dir, const char* one, const char* other) override;
   Status set_mode(int fd, unsigned mode) override;
-  Status set_mode_at(int dir, const char* name, unsigned mode) override;
   Status set_group(int fd, std::uint32_t gid) override;
   Status lock(int fd) override;
   Status watch(int directory) override;
   Result<int> pipe_with(std::string_view data) override;
+  Result<Pipe> pipe() override;
+  Result<int> receiver(std::string_view name) override;
+  Result<Datagram> receive(int fd, std::span<char> into) override;
   Spawned spawn(const Spawn& request) override;
   Result<std::optional<Reaped>> reap() override;
   Status kill(std::int32_t pid, int signal) override;
-  std::uint64_t start_time(std::int32_t pid) override;
+  ProcessInfo process(std::int32_t pid) override;
+  Result<std::size_t> children(std::span<std::int32_t> into) override;
+  Result<int> watch_process(std::int32_t pid) override;
   std::int32_t own_pid() override;
   std::uint32_t own_uid() override;
   core::Now now() override;
@@ -42,8 +48,10 @@ class RealSystem final : public System {
 };
 
 // Blocks every signal but while waiting, so that none but KILL can end this process, and catches those that mean something.
-// Signals that the caller had ignored are no longer, so that no service inherits that. Call once, before anything else.
-void take_over_signals();
+// Signals that the caller had ignored are no longer, so that no service inherits that. In wrapper mode the signals of job
+// control keep their effect, and an ignored HUP stays so (nohup(1)). Call once, before anything else.
+enum class Signalling { kDaemon, kWrapper };
+void take_over_signals(Signalling how);
 
 // For a process that was just made: signals as a fresh program expects them.
 void restore_signals();

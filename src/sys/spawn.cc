@@ -23,6 +23,21 @@ bool move_descriptors(const Spawn& request) {
   return dup2(request.input, 0) >= 0 && dup2(request.output, 1) >= 0 && dup2(request.errors, 2) >= 0;
 }
 
+bool lead(Leads what) {
+  switch (what) {
+    case Leads::kGroup: return setpgid(0, 0) == 0;
+    case Leads::kSession: return setsid() >= 0;
+    case Leads::kNothing: break;
+  }
+  return true;
+}
+
+bool hand_on_extra(const Spawn& request) {
+  if (request.extra < 0) return true;
+  if (request.extra == request.extra_number) return fcntl(request.extra, F_SETFD, 0) == 0;
+  return dup2(request.extra, request.extra_number) >= 0;
+}
+
 bool set_limits(const Spawn& request) {
   for (const auto& limit : request.limits) {
     const rlimit value{limit.soft, limit.hard};
@@ -50,8 +65,9 @@ bool set_user(const Credentials& who) {
 
 // Everything up to exec. Returns the stage that failed, with its errno; never returns after a successful exec.
 Stage become(const Spawn& request) {
-  if ((request.session ? setsid() : setpgid(0, 0)) < 0) return Stage::kProcessGroup;
+  if (!lead(request.leads)) return Stage::kProcessGroup;
   if (!move_descriptors(request)) return Stage::kDescriptor;
+  if (request.before_exec) request.before_exec(request.context, getpid());
   if (!set_limits(request)) return Stage::kLimit;
   if (!set_nice(request)) return Stage::kPriority;
   if (request.credentials) {
@@ -61,7 +77,9 @@ Stage become(const Spawn& request) {
   }
   if (request.umask) umask(*request.umask);
   if (request.directory && chdir(request.directory) < 0) return Stage::kDirectory;
-  if (request.before_exec) request.before_exec(request.context, getpid());
+  if (request.time_limit != 0) alarm(request.time_limit);
+  // Not before the callback: it may need what has that number.
+  if (!hand_on_extra(request)) return Stage::kDescriptor;
   restore_signals();
   execvp(request.arguments[0], const_cast<char* const*>(request.arguments));
   return Stage::kExec;

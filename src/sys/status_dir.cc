@@ -46,21 +46,43 @@ Failure StatusDir::open() {
   return failed;
 }
 
-Failure StatusDir::open_directory() {
+// Links in the path are the administrator's at the start. Whoever makes one later means to lead us elsewhere.
+Result<OpenedDirectory> StatusDir::open_path(Missing missing) {
+  if (resolved_) return open_directory_strictly(system_, path_, missing);
   auto opened = open_directory_path(system_, path_);
+  if (!opened) return opened;
+  core::Text<40> link;
+  link << "/proc/self/fd/" << opened->fd.get();
+  std::array<char, 4096> path;
+  const auto n = system_.read_link(kWorkingDirectory, link.c_str(), path);
+  resolved_ = n && *n < path.size() && path[0] == '/';
+  if (resolved_) path_.assign(path.data(), *n);
+  return opened;
+}
+
+Failure StatusDir::open_directory() {
+  auto opened = open_path(Missing::kMake);
   if (!opened) return failure("cannot make or open", path_.c_str(), opened.error());
   made_directory_ = opened->made;
   auto parent = owned(system_, system_.open(kWorkingDirectory, parent_of(path_).c_str(), OpenMode::kDirectoryFollowing, 0));
   if (!parent) return failure("cannot open the parent of", path_.c_str(), parent.error());
-  if (group_ != kKeepGroup)
-    if (const auto set = set_access(system_, opened->fd.get(), directory_mode(), group_); !set)
-      return failure("cannot give to control_group", "the status directory", set.error());
+  const auto info = system_.stat(opened->fd.get());
+  if (!info) return failure("cannot look at", path_.c_str(), info.error());
+  found_mode_ = info->mode;
+  found_group_ = info->gid;
   // Without a watch a removed entry is found at the next event only: worse, but no reason not to run.
   (void)system_.watch(opened->fd.get());
   (void)system_.watch(parent->get());
   dir_ = std::move(opened->fd);
   parent_ = std::move(*parent);
-  return {};
+  return group_ == kKeepGroup ? Failure() : set_directory_access();
+}
+
+// A control_group may pass through the directory. Without one it is as it was found.
+Failure StatusDir::set_directory_access() {
+  const bool none = group_ == kKeepGroup;
+  const auto set = set_access(system_, dir_.get(), none ? found_mode_ : found_mode_ | 0010, none ? found_group_ : group_);
+  return set ? Failure() : failure("cannot give to control_group", "the status directory", set.error());
 }
 
 Failure StatusDir::open_lock() {
@@ -74,18 +96,15 @@ Failure StatusDir::open_lock() {
 }
 
 Failure StatusDir::open_control() {
-  auto reader = open_fifo(system_, dir_.get(), "control", fifo_mode(), group_);
-  if (!reader) return failure("cannot open", "control", reader.error());
-  // A writer of our own keeps the FIFO from reading as ended.
-  auto writer = owned(system_, system_.open(dir_.get(), "control", OpenMode::kWrite, 0));
-  if (!writer) return failure("cannot open", "control", writer.error());
-  control_ = std::move(*reader);
-  control_writer_ = std::move(*writer);
+  // Both ways: without a writer the FIFO would read as ended.
+  auto fd = open_fifo(system_, dir_.get(), "control", OpenMode::kReadWrite, fifo_mode(), group_);
+  if (!fd) return failure("cannot open", "control", fd.error());
+  control_ = std::move(*fd);
   return {};
 }
 
 Failure StatusDir::open_ok() {
-  auto fd = open_fifo(system_, dir_.get(), "ok", fifo_mode(), group_);
+  auto fd = open_fifo(system_, dir_.get(), "ok", OpenMode::kRead, fifo_mode(), group_);
   if (!fd) return failure("cannot open", "ok", fd.error());
   ok_ = std::move(*fd);
   return {};
@@ -102,7 +121,7 @@ Failure StatusDir::open_links() {
   if (const auto made = ensure_link(system_, dir_.get(), kShortcut.name, kShortcut.target); !made)
     return failure("cannot make", kShortcut.name, made.error());
   if (!supervise_dir_ || !is_entry(system_, dir_.get(), "supervise", supervise_dir_.get())) {
-    auto opened = open_subdirectory(system_, dir_.get(), "supervise", directory_mode(), group_);
+    auto opened = open_subdirectory(system_, dir_.get(), "supervise", subdirectory_mode(), group_);
     if (!opened) return failure("cannot open", "supervise", opened.error());
     supervise_dir_ = std::move(*opened);
     runit_status_.detach();
@@ -151,9 +170,9 @@ StatusDir::Check StatusDir::check() {
   }
   if (!lock_ || !is_entry(system_, dir_.get(), "lock", lock_.get())) {
     if (!result.mended) result.mended = "lock";
-    if ((result.failure = open_lock())) return result;
+    result.failure = open_lock();
   }
-  result.failure = open_entries(result);
+  if (const auto failed = open_entries(result); failed && !result.failure) result.failure = failed;
   if (!log_.check(dir_.get()) && !result.mended) result.mended = "supervise.log";
   bool intact = status_.check(dir_.get());
   intact = state_.check(dir_.get()) && intact;
@@ -164,10 +183,10 @@ StatusDir::Check StatusDir::check() {
 }
 
 bool StatusDir::is_in_place() {
-  const auto named = owned(system_, system_.open(kWorkingDirectory, path_.c_str(), OpenMode::kDirectoryFollowing, 0));
+  const auto named = open_path(Missing::kFail);
   // Nothing can be said where even a look fails for want of a descriptor or memory.
   if (!named) return named.error().number != ENOENT && named.error().number != ENOTDIR && named.error().number != ELOOP;
-  const auto found = system_.stat(named->get());
+  const auto found = system_.stat(named->fd.get());
   const auto ours = system_.stat(dir_.get());
   return !found || !ours || (found->inode == ours->inode && found->device == ours->device);
 }
@@ -201,9 +220,10 @@ Failure StatusDir::publish(const core::Status& status, std::string_view state, M
 Failure StatusDir::set_group(std::uint32_t group) {
   if (group == group_) return {};
   group_ = group;
-  for (const int fd : {dir_.get(), supervise_dir_.get()})
-    if (const auto set = set_access(system_, fd, directory_mode(), group_); !set)
-      return failure("cannot give to control_group", "the status directory", set.error());
+  if (const auto failed = set_directory_access()) return failed;
+  // Without a group these are entered by nobody but the owner, whatever group they have.
+  if (const auto set = set_access(system_, supervise_dir_.get(), subdirectory_mode(), group_); !set)
+    return failure("cannot give to control_group", "supervise", set.error());
   for (const int fd : {control_.get(), ok_.get()})
     if (const auto set = set_access(system_, fd, fifo_mode(), group_); !set)
       return failure("cannot give to control_group", "control and ok", set.error());

@@ -62,17 +62,22 @@ class StatusDir {
   void remove_entries();
   [[nodiscard]] bool is_in_place();
   [[nodiscard]] bool has_link(int dir, const char* name, const char* target);
-  [[nodiscard]] unsigned directory_mode() const { return group_ == kKeepGroup ? 0700 : 0710; }
+  [[nodiscard]] Result<OpenedDirectory> open_path(Missing missing);
+  Failure set_directory_access();
+  [[nodiscard]] unsigned subdirectory_mode() const { return group_ == kKeepGroup ? 0700 : 0710; }
   [[nodiscard]] unsigned fifo_mode() const { return group_ == kKeepGroup ? 0600 : 0620; }
 
   System& system_;
   std::string path_;
   std::uint32_t group_;
   UniqueFd parent_, dir_, supervise_dir_;
-  UniqueFd lock_, control_, control_writer_, ok_, output_, errors_;
+  UniqueFd lock_, control_, ok_, output_, errors_;
   EventLog log_;
   PublishedFile status_, state_, runit_status_;
   bool made_directory_ = false;
+  bool resolved_ = false;                  // path_ has no links in it, and is to have none
+  unsigned found_mode_ = 0700;             // of the directory, as it was
+  std::uint32_t found_group_ = kKeepGroup;
 };
 
 }  // namespace sys

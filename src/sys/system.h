@@ -12,6 +12,7 @@
 
 #include "core/machine.h"
 #include "core/outcome.h"
+#include "core/text.h"
 #include "core/time.h"
 #include "sys/result.h"
 
@@ -30,6 +31,7 @@ struct FileInfo {
   std::uint64_t device = 0;
   std::uint64_t inode = 0;
   std::int64_t size = 0;
+  core::WallTime modified{};
 };
 
 // How to open an entry. Every descriptor is close-on-exec, non-blocking, and never becomes our terminal. Links are not
@@ -57,11 +59,35 @@ struct Signals {
   bool terminate = false;    // TERM or INT
   bool hangup = false;
   bool watched = false;      // a watched directory changed
+  // In wrapper mode, a bit (1 << N) for each: sent by a process, or by the terminal, which sends it to the service as well.
+  std::uint64_t sent = 0;
+  std::uint64_t typed = 0;
 };
 
 struct Reaped {
   std::int32_t pid = 0;
   core::Outcome outcome;
+};
+
+// What the kernel tells of a process.
+struct ProcessInfo {
+  std::uint64_t start = 0;    // clock ticks between boot and its start; 0: there is no such process
+  std::int32_t parent = 0;
+  std::int32_t group = 0;
+  std::int32_t session = 0;
+  bool dead = false;          // and not yet reaped
+  core::Text<16> name;
+};
+
+struct Pipe {
+  int reader = -1;    // non-blocking
+  int writer = -1;
+};
+
+// A datagram, and the process that sent it by the word of the kernel.
+struct Datagram {
+  std::size_t size = 0;       // more than there was room for: it was cut
+  std::int32_t sender = 0;
 };
 
 struct ResourceLimit {
@@ -76,18 +102,23 @@ struct Credentials {
   std::span<const std::uint32_t> groups;
 };
 
+// What a new process is the first of.
+enum class Leads { kGroup, kSession, kNothing };
+
 // A process to be made. Everything is prepared before, so that making it allocates nothing and opens nothing.
 struct Spawn {
   const char* const* arguments;               // null-terminated; [0] is searched in PATH
   const char* const* environment;
-  int input, output, errors;                  // become descriptors 0, 1, 2; nothing else is handed on
-  bool session = false;                       // a session of its own; else a process group of its own
+  int input, output, errors;                  // become descriptors 0, 1, 2
+  int extra = -1, extra_number = -1;          // `extra` becomes descriptor `extra_number`; nothing else is handed on
+  Leads leads = Leads::kGroup;
   const char* directory = nullptr;
   std::optional<unsigned> umask;
+  unsigned time_limit = 0;                    // seconds after which it gets ALRM, even if we have ended; 0: none
   std::optional<int> nice;
   std::span<const ResourceLimit> limits;
   std::optional<Credentials> credentials;     // supplementary groups, group, user, in this order, and checked
-  // Called in the new process, which still shares our memory, as the last thing before exec. May be null.
+  // Called in the new process, which still shares our memory and has our rights and limits. May be null. A failure may follow.
   void (*before_exec)(void* context, std::int32_t pid) = nullptr;
   void* context = nullptr;
 };
@@ -107,10 +138,13 @@ class System {
   virtual Result<std::size_t> read(int fd, std::span<char> into) = 0;
   virtual Result<std::size_t> read_at(int fd, std::span<char> into, std::int64_t offset) = 0;
   virtual Result<std::size_t> write(int fd, std::string_view data) = 0;
+  // Where `fd` may be a pipe or terminal that nobody reads: nothing, and EAGAIN, if it can't be written without waiting.
+  virtual Result<std::size_t> write_unless_blocked(int fd, std::string_view data) = 0;
   virtual Result<std::size_t> write_at_start(int fd, std::string_view data) = 0;
   virtual Status truncate(int fd, std::int64_t size) = 0;
   virtual Result<FileInfo> stat(int fd) = 0;
   virtual Result<FileInfo> stat_at(int dir, const char* name) = 0;    // of a link: the link itself
+  virtual Result<FileInfo> stat_following(const char* path) = 0;
   virtual Status make_directory(int dir, const char* name, unsigned mode) = 0;
   virtual Status make_fifo(int dir, const char* name, unsigned mode) = 0;
   virtual Status make_link(const char* target, int dir, const char* name) = 0;
@@ -120,17 +154,24 @@ class System {
   virtual Status rename(int dir, const char* from, const char* to) = 0;
   virtual Status exchange(int dir, const char* one, const char* other) = 0;    // ENOSYS, EINVAL: not on this system
   virtual Status set_mode(int fd, unsigned mode) = 0;
-  virtual Status set_mode_at(int dir, const char* name, unsigned mode) = 0;
   virtual Status set_group(int fd, std::uint32_t gid) = 0;
   virtual Status lock(int fd) = 0;                     // flock, exclusive; EWOULDBLOCK if another holds it
   virtual Status watch(int directory) = 0;             // Signals::watched when an entry comes, goes or is renamed
   virtual Result<int> pipe_with(std::string_view data) = 0;    // a descriptor that reads `data` (at most 4 KiB), then end
+  virtual Result<Pipe> pipe() = 0;
+  // A socket that receives datagrams under `name` in the abstract namespace (unix(7), Linux), and then one of them.
+  virtual Result<int> receiver(std::string_view name) = 0;
+  virtual Result<Datagram> receive(int fd, std::span<char> into) = 0;
 
   // Processes.
   virtual Spawned spawn(const Spawn& request) = 0;
   virtual Result<std::optional<Reaped>> reap() = 0;    // one dead child, if there is one
   virtual Status kill(std::int32_t pid, int signal) = 0;         // pid < 0: a process group
-  virtual std::uint64_t start_time(std::int32_t pid) = 0;        // clock ticks since boot; 0: no such process
+  virtual ProcessInfo process(std::int32_t pid) = 0;
+  // The processes whose parent we are, dead ones included, at most as many as there is room for. ENOSYS where none can tell.
+  virtual Result<std::size_t> children(std::span<std::int32_t> into) = 0;
+  // A descriptor that becomes readable when `pid`, which need not be a child, ends. ENOSYS where there is none such.
+  virtual Result<int> watch_process(std::int32_t pid) = 0;
   virtual std::int32_t own_pid() = 0;
   virtual std::uint32_t own_uid() = 0;
 
@@ -140,5 +181,11 @@ class System {
   virtual Status wait(std::span<Poll> polls, core::Instant deadline) = 0;
   virtual Signals take_signals() = 0;
 };
+
+// When the process `pid` was started, in clock ticks since boot; 0 if there is none that lives.
+inline std::uint64_t start_time(System& system, std::int32_t pid) {
+  const auto info = system.process(pid);
+  return info.dead ? 0 : info.start;
+}
 
 }  // namespace sys

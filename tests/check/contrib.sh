@@ -51,7 +51,7 @@ fi
 
 if command -v zsh >/dev/null; then
     zsh -n contrib/completion/_supervise || fail 'contrib/completion/_supervise: zsh cannot read it'
-    head -n 1 contrib/completion/_supervise | grep -qx '#compdef supervise' || fail 'contrib/completion/_supervise: no #compdef line'
+    head -n 1 contrib/completion/_supervise | grep -qx '#compdef supervise supervisor' || fail 'contrib/completion/_supervise: no #compdef line'
 fi
 while read -r option; do
     grep -qE -e "[^-a-z]$option(\[|,|\})" contrib/completion/_supervise || fail "$option: option that the zsh completion does not offer"

@@ -25,8 +25,8 @@ while read -r page; do
     grep -oE '(^|[ $#/])supervise( +-[^ ]+| +[^-][^ ]*)*' "$work/code" | awk '{
         for (i = 2; i <= NF; i++) {
             if ($i ~ /^-/) print $i
-            if ($i == "-u") break
-            if ($i ~ /^-[pfFrt]$/) i++
+            if ($i == "-u" || $i !~ /^-/) break
+            if ($i ~ /^-[pfFrt]$/ || $i ~ /^--(timeout|initial-check-delay|heartbeat-file|grace-period|max-restarts|backoff-.*)$/) i++
         } }' | sort -u >"$work/options"
     "$SUPERVISE" -h >"$work/help"
     while read -r option; do

@@ -58,7 +58,8 @@ Bench::Bench(std::string conf, std::string hook) {
   identity_.conf_required = true;
   identity_.command = {"redis", "-p", "6379"};
   identity_.hook = std::move(hook);
-  identity_.environment = kEnvironment;
+  identity_.inherited.environment = kEnvironment;
+  identity_.inherited.notify_name = "supervise-test";
   identity_.boot_id = "boot";
   system.after = [this](Op op) { watch_published(op); };
 }

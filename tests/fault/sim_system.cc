@@ -17,6 +17,7 @@ using sys::Status;
 
 constexpr std::size_t kBlock = 4096;
 constexpr std::uint64_t kOwnStart = 5000;
+constexpr std::string_view kOwnDescriptors = "/proc/self/fd/";
 
 std::int64_t blocks(std::size_t size) { return static_cast<std::int64_t>((size + kBlock - 1) / kBlock); }
 
@@ -49,6 +50,10 @@ const std::array<OpRow, kOps>& rows() {
       {"lock", {{ENOLCK}}},
       {"watch", {{ENOMEM}, {EINVAL}}},
       {"pipe_with", {{EMFILE}, {ENFILE}}},
+      {"receiver", {{EMFILE}, {ENOMEM}}},
+      {"receive", {{ENOMEM}}},
+      {"children", {{EMFILE}, {ENOMEM}}},
+      {"watch_process", {{EMFILE}, {ENOSYS}}},
       {"spawn", {{EAGAIN}, {ENOMEM}, {ENOMEM, Stage::kExec}, {EMFILE, Stage::kExec}, {EACCES, Stage::kExec}, {ETXTBSY, Stage::kExec}}},
       {"reap", {{EINVAL}}},
       {"kill", {{EPERM}}},
@@ -143,8 +148,40 @@ void SimSystem::die(Child& child, core::Outcome outcome) {
   child.alive = false;
   child.died = mono_;
   child.outcome = outcome;
+  for (auto& [other_pid, other] : children_) {
+    if (other.parent != child.pid) continue;
+    other.parent = pid;
+    if (!other.alive) zombies_.push_back(other_pid);
+  }
+  if (child.parent != pid) return;
   zombies_.push_back(child.pid);
   arrived_.child = true;
+}
+
+Child& SimSystem::fork_from(std::int32_t parent, const std::string& name) {
+  auto child = children_.at(parent);
+  child.pid = ++last_pid_;
+  child.start = static_cast<std::uint64_t>(child.pid) * 7;
+  child.parent = parent;
+  child.program = name;
+  child.signals.clear();
+  child.born = mono_;
+  return children_[child.pid] = child;
+}
+
+bool SimSystem::notify(std::int32_t sender, std::string message) {
+  for (const auto& [fd, description] : fds_) {
+    if (description->mode != OpenMode::kReadWrite || !description->node->had_writer || description->node->type != FileType::kOther) continue;
+    description->node->datagrams.emplace_back(sender, std::move(message));
+    return true;
+  }
+  return false;
+}
+
+void SimSystem::touch(const std::string& path) {
+  auto node = find(path);
+  if (!node) node = put(path, FileType::kRegular);
+  node->modified = now().wall;
 }
 
 // --- names ---
@@ -194,9 +231,13 @@ int SimSystem::add_descriptor(Description what) {
 }
 
 std::size_t SimSystem::openers(const NodePtr& node, bool writing) const {
-  return static_cast<std::size_t>(std::count_if(fds_.begin(), fds_.end(), [&](const auto& fd) {
+  const auto ours = std::count_if(fds_.begin(), fds_.end(), [&](const auto& fd) {
     return fd.second->node == node && (writing ? writes(fd.second->mode) : reads(fd.second->mode));
-  }));
+  });
+  const auto theirs = std::count_if(children_.begin(), children_.end(), [&](const auto& child) {
+    return writing && child.second.alive && child.second.ready == node;
+  });
+  return static_cast<std::size_t>(ours + theirs);
 }
 
 const Error* SimSystem::fails(Op op) {
@@ -242,8 +283,12 @@ void SimSystem::close(int fd) {
 }
 
 bool SimSystem::readable(int fd) const {
+  if (fd < 0) return false;
   const auto* from = description(fd);
-  if (!from || from->node->type != FileType::kFifo) return from == nullptr;
+  if (!from) return true;
+  if (from->node->watched != 0) return !children_.at(from->node->watched).alive;
+  if (!from->node->datagrams.empty()) return true;
+  if (from->node->type != FileType::kFifo) return false;
   return !from->node->data.empty() || (from->node->had_writer && openers(from->node, true) == 0);
 }
 
@@ -314,7 +359,7 @@ Status SimSystem::truncate(int fd, std::int64_t size) {
 
 namespace {
 sys::FileInfo info_of(const Node& node) {
-  return {node.type, node.mode, node.uid, node.gid, node.links, 1, node.inode, static_cast<std::int64_t>(node.data.size())};
+  return {node.type, node.mode, node.uid, node.gid, node.links, 1, node.inode, static_cast<std::int64_t>(node.data.size()), node.modified};
 }
 }  // namespace
 
@@ -324,6 +369,14 @@ Result<sys::FileInfo> SimSystem::stat(int fd) {
   const auto* what = description(fd);
   if (!what) return Errno{EBADF};
   return info_of(*what->node);
+}
+
+Result<sys::FileInfo> SimSystem::stat_following(const char* path) {
+  const Exempt exempt;
+  if (const auto* error = fails(Op::kStatAt)) return Errno{error->number};
+  const auto place = look(sys::kWorkingDirectory, path, true);
+  if (!place.node) return Errno{place.error != 0 ? place.error : ENOENT};
+  return info_of(*place.node);
 }
 
 Result<sys::FileInfo> SimSystem::stat_at(int dir, const char* name) {
@@ -363,11 +416,23 @@ Status SimSystem::make_link(const char* target, int dir, const char* name) {
 Result<std::size_t> SimSystem::read_link(int dir, const char* name, std::span<char> into) {
   const Exempt exempt;
   if (const auto* error = fails(Op::kReadLink)) return Errno{error->number};
+  if (const std::string_view link = name; link.starts_with(kOwnDescriptors)) {
+    const auto* what = description(std::stoi(std::string(link.substr(kOwnDescriptors.size()))));
+    const auto path = what ? path_of(what->node, root_, "") : std::string();
+    return path.empty() ? Result<std::size_t>(Errno{ENOENT}) : path.copy(into.data(), into.size());
+  }
   const auto place = look(dir, name, false);
   if (place.error != 0) return Errno{place.error};
   if (!place.node) return Errno{ENOENT};
   if (place.node->type != FileType::kLink) return Errno{EINVAL};
   return place.node->data.copy(into.data(), into.size());
+}
+
+std::string SimSystem::path_of(const NodePtr& node, const NodePtr& from, const std::string& path) const {
+  if (node == from) return path.empty() ? "/" : path;
+  for (const auto& [name, entry] : from->entries)
+    if (const auto found = path_of(node, entry, path + "/" + name); !found.empty()) return found;
+  return {};
 }
 
 Status SimSystem::remove(int dir, const char* name) {
@@ -435,15 +500,6 @@ Status SimSystem::set_mode(int fd, unsigned mode) {
   return sys::ok();
 }
 
-Status SimSystem::set_mode_at(int dir, const char* name, unsigned mode) {
-  const Exempt exempt;
-  if (const auto* error = fails(Op::kSetMode)) return Errno{error->number};
-  const auto place = look(dir, name, true);
-  if (!place.node) return Errno{ENOENT};
-  place.node->mode = mode;
-  return sys::ok();
-}
-
 Status SimSystem::set_group(int fd, std::uint32_t gid) {
   const Exempt exempt;
   if (const auto* error = fails(Op::kSetGroup)) return Errno{error->number};
@@ -481,6 +537,36 @@ Result<int> SimSystem::pipe_with(std::string_view data) {
   return add_descriptor({node, OpenMode::kRead, 0, false});
 }
 
+Result<sys::Pipe> SimSystem::pipe() {
+  const Exempt exempt;
+  if (const auto* error = fails(Op::kPipe)) return Errno{error->number};
+  auto node = new_node(FileType::kFifo, 0600, {});
+  node->had_writer = true;
+  const int reader = add_descriptor({node, OpenMode::kRead, 0, false});
+  return sys::Pipe{reader, add_descriptor({node, OpenMode::kWrite, 0, false})};
+}
+
+Result<int> SimSystem::receiver(std::string_view) {
+  const Exempt exempt;
+  if (const auto* error = fails(Op::kReceiver)) return Errno{error->number};
+  auto node = new_node(FileType::kOther, 0600, {});
+  node->had_writer = true;
+  return add_descriptor({node, OpenMode::kReadWrite, 0, false});
+}
+
+Result<sys::Datagram> SimSystem::receive(int fd, std::span<char> into) {
+  const Exempt exempt;
+  if (const auto* error = fails(Op::kReceive)) return Errno{error->number};
+  auto* from = description(fd);
+  if (!from) return Errno{EBADF};
+  auto& waiting = from->node->datagrams;
+  if (waiting.empty()) return Errno{EAGAIN};
+  const auto [sender, message] = waiting.front();
+  waiting.erase(waiting.begin());
+  message.copy(into.data(), into.size());
+  return sys::Datagram{message.size(), sender};
+}
+
 // --- processes ---
 
 sys::Spawned SimSystem::spawn(const sys::Spawn& request) {
@@ -490,7 +576,9 @@ sys::Spawned SimSystem::spawn(const sys::Spawn& request) {
   Child child;
   child.pid = ++last_pid_;
   child.start = static_cast<std::uint64_t>(child.pid) * 7;
-  child.is_service = !request.session;
+  child.parent = pid;
+  child.is_service = request.leads != sys::Leads::kSession;
+  child.session = child.is_service ? pid : child.pid;
   child.arguments = strings(request.arguments);
   child.environment = strings(request.environment);
   child.program = child.arguments.at(0);
@@ -503,7 +591,11 @@ sys::Spawned SimSystem::spawn(const sys::Spawn& request) {
   if (description(request.input)->node->type == FileType::kFifo) child.input = description(request.input)->node->data;
   if (child.is_service)
     for (const auto& [other_pid, other] : children_)
-      if (other.is_service && other.alive) violation("a second copy of the service beside " + std::to_string(other_pid));
+      if (other.is_service && other.alive && other.program == child.program) violation("a second copy of the service beside " + std::to_string(other_pid));
+  if (request.extra >= 0) {
+    if (!description(request.extra)) violation("a child is handed a descriptor which is not open");
+    else child.ready = description(request.extra)->node;
+  }
   children_[child.pid] = child;
   if (request.before_exec) {
     const auto ours = fds_;    // the new process has a copy: what it opens or closes does not touch ours
@@ -557,12 +649,38 @@ void SimSystem::deliver(Child& child, int signal) {
   child.pending = 0;
 }
 
-std::uint64_t SimSystem::start_time(std::int32_t of) {
+sys::ProcessInfo SimSystem::process(std::int32_t of) {
   const Exempt exempt;
-  if (of == pid) return kOwnStart;
-  if (const auto other = others.find(of); other != others.end()) return other->second;
-  const auto child = children_.find(of);
-  return child == children_.end() || child->second.reaped ? 0 : child->second.start;
+  sys::ProcessInfo info;
+  if (of == pid) info.start = kOwnStart;
+  if (const auto other = others.find(of); other != others.end()) info.start = other->second;
+  const auto found = children_.find(of);
+  if (found == children_.end() || found->second.reaped) return info;
+  const auto& child = found->second;
+  info.start = child.start;
+  info.parent = child.parent;
+  info.session = child.session;
+  info.dead = !child.alive;
+  info.name << child.program;
+  return info;
+}
+
+Result<std::size_t> SimSystem::children(std::span<std::int32_t> into) {
+  const Exempt exempt;
+  if (const auto* error = fails(Op::kChildren)) return Errno{error->number};
+  std::size_t n = 0;
+  for (const auto& [child_pid, child] : children_)
+    if (child.parent == pid && !child.reaped && n < into.size()) into[n++] = child_pid;
+  return n;
+}
+
+Result<int> SimSystem::watch_process(std::int32_t of) {
+  const Exempt exempt;
+  if (const auto* error = fails(Op::kWatchProcess)) return Errno{error->number};
+  if (children_.count(of) == 0) return Errno{ESRCH};
+  auto node = new_node(FileType::kOther, 0600, {});
+  node->watched = of;
+  return add_descriptor({node, OpenMode::kRead, 0, false});
 }
 
 // --- waiting ---
@@ -580,7 +698,8 @@ Status SimSystem::wait(std::span<sys::Poll> polls, core::Instant deadline) {
   ++waits_;
   last_deadline_ = deadline;
   // Without descriptors there is nothing that could fail.
-  if (const auto* error = polls.empty() ? nullptr : fails(Op::kWait)) {
+  const bool none = std::all_of(polls.begin(), polls.end(), [](const sys::Poll& poll) { return poll.fd < 0; });
+  if (const auto* error = none ? nullptr : fails(Op::kWait)) {
     mono_ += std::chrono::microseconds(1);    // so that a spin is seen as one, and ends
     return Errno{error->number};
   }

@@ -15,7 +15,7 @@ namespace sim {
 
 enum class Op {
   kOpen, kCreate, kRead, kReadAt, kWrite, kWriteAtStart, kTruncate, kStat, kStatAt, kMakeDirectory, kMakeFifo, kMakeLink, kReadLink,
-  kRemove, kRemoveDirectory, kRename, kExchange, kSetMode, kSetGroup, kLock, kWatch, kPipe, kSpawn, kReap, kKill, kKillForGood, kWait
+  kRemove, kRemoveDirectory, kRename, kExchange, kSetMode, kSetGroup, kLock, kWatch, kPipe, kReceiver, kReceive, kChildren, kWatchProcess, kSpawn, kReap, kKill, kKillForGood, kWait
 };
 inline constexpr int kOps = static_cast<int>(Op::kWait) + 1;
 
@@ -51,6 +51,9 @@ struct Node {
   std::weak_ptr<Description> locker;
   bool had_writer = false;
   std::size_t opened = 0;    // how often
+  core::WallTime modified{};
+  std::vector<std::pair<std::int32_t, std::string>> datagrams;    // of a receiver: sender and message
+  std::int32_t watched = 0;                                       // of a process watch: the process
 };
 using NodePtr = std::shared_ptr<Node>;
 
@@ -65,7 +68,9 @@ struct Description {
 struct Child {
   std::int32_t pid = 0;
   std::uint64_t start = 0;
-  bool is_service = false;
+  std::int32_t parent = 0, session = 0;
+  bool is_service = false;                  // or was left by it
+  NodePtr ready;                            // the pipe it may say on that it is ready
   std::string program;
   std::vector<std::string> arguments, environment;
   std::string input;                        // what its standard input held
@@ -97,6 +102,10 @@ class SimSystem final : public sys::System {
   void in(core::Nanos delay, std::function<void()> event) { events_.emplace(mono_ + delay, std::move(event)); }
   void die_in(std::int32_t child, core::Nanos delay, core::Outcome outcome);
   void die(Child& child, core::Outcome outcome);
+  // A descendant of `parent` begins to live; supervise inherits it when `parent` dies.
+  Child& fork_from(std::int32_t parent, const std::string& name);
+  bool notify(std::int32_t sender, std::string message);             // false: nobody listens
+  void touch(const std::string& path);                               // makes the file, or changes its time
   void signal_terminate() { arrived_.terminate = true; }
   void signal_hangup() { arrived_.hangup = true; }
   void step_wall_clock(core::Nanos by) { wall_ += by; }
@@ -125,10 +134,12 @@ class SimSystem final : public sys::System {
   sys::Result<std::size_t> read(int fd, std::span<char> into) override;
   sys::Result<std::size_t> read_at(int fd, std::span<char> into, std::int64_t offset) override;
   sys::Result<std::size_t> write(int fd, std::string_view data) override;
+  sys::Result<std::size_t> write_unless_blocked(int fd, std::string_view data) override { return write(fd, data); }
   sys::Result<std::size_t> write_at_start(int fd, std::string_view data) override;
   sys::Status truncate(int fd, std::int64_t size) override;
   sys::Result<sys::FileInfo> stat(int fd) override;
   sys::Result<sys::FileInfo> stat_at(int dir, const char* name) override;
+  sys::Result<sys::FileInfo> stat_following(const char* path) override;
   sys::Status make_directory(int dir, const char* name, unsigned mode) override;
   sys::Status make_fifo(int dir, const char* name, unsigned mode) override;
   sys::Status make_link(const char* target, int dir, const char* name) override;
@@ -138,15 +149,19 @@ class SimSystem final : public sys::System {
   sys::Status rename(int dir, const char* from, const char* to) override;
   sys::Status exchange(int dir, const char* one, const char* other) override;
   sys::Status set_mode(int fd, unsigned mode) override;
-  sys::Status set_mode_at(int dir, const char* name, unsigned mode) override;
   sys::Status set_group(int fd, std::uint32_t gid) override;
   sys::Status lock(int fd) override;
   sys::Status watch(int directory) override;
   sys::Result<int> pipe_with(std::string_view data) override;
+  sys::Result<sys::Pipe> pipe() override;
+  sys::Result<int> receiver(std::string_view name) override;
+  sys::Result<sys::Datagram> receive(int fd, std::span<char> into) override;
   sys::Spawned spawn(const sys::Spawn& request) override;
   sys::Result<std::optional<sys::Reaped>> reap() override;
   sys::Status kill(std::int32_t target, int signal) override;
-  std::uint64_t start_time(std::int32_t of) override;
+  sys::ProcessInfo process(std::int32_t of) override;
+  sys::Result<std::size_t> children(std::span<std::int32_t> into) override;
+  sys::Result<int> watch_process(std::int32_t of) override;
   std::int32_t own_pid() override { return pid; }
   std::uint32_t own_uid() override { return uid; }
   core::Now now() override { return {mono_, core::WallTime(mono_.time_since_epoch() + wall_)}; }
@@ -170,6 +185,7 @@ class SimSystem final : public sys::System {
   sys::Status make(Op op, int dir, const char* name, sys::FileType type, unsigned mode, std::string data);
   [[nodiscard]] NodePtr new_node(sys::FileType type, unsigned mode, std::string data);
   sys::Result<std::size_t> store(Op op, int fd, std::size_t offset, std::string_view data);
+  [[nodiscard]] std::string path_of(const NodePtr& node, const NodePtr& from, const std::string& path) const;
   [[nodiscard]] std::size_t openers(const NodePtr& node, bool writing) const;
   [[nodiscard]] bool readable(int fd) const;
   void deliver(Child& child, int signal);

@@ -321,4 +321,63 @@ TEST_CASE("any call may fail once while nothing happens") {
   sweep({"", "", [](Bench& b) { b.control_at(seconds(2), "sn"); b.control_at(seconds(3), "hw"); }, seconds(4), nothing});
 }
 
+TEST_CASE("any call may fail once while a service gives signs of life and then no more") {
+  sweep({"heartbeat_file : /srv/beat\nheartbeat_timeout : 2\nstopwaitsecs : 1\n", "",
+         [](Bench& b) {
+           for (int i = 1; i <= 4; ++i) b.system.at(seconds(i), [&b] { b.system.touch("/srv/beat"); });
+           b.system.on_start = [&b](Child& child) {
+             if (b.services().size() == 1) child.ignores_term = true;
+             else b.system.in(seconds(1), [&b] { b.system.touch("/srv/beat"); });
+           };
+         },
+         seconds(9), [](Bench& b) { return up(b) + (b.services().size() >= 2 ? "" : "the service that hangs was not restarted; "); }});
+}
+
+TEST_CASE("any call may fail once while a service notifies") {
+  sweep({"notify : true\nready_fd : 3\nwatchdog : 2\n", "",
+         [](Bench& b) {
+           b.system.on_start = [&b](Child& child) {
+             const auto pid = child.pid;
+             b.system.in(500 * kMilli, [&b, pid] { b.system.notify(pid, "READY=1\nSTATUS=ready"); });
+             b.system.in(600 * kMilli, [&b, pid] { b.system.children().at(pid).ready->data += "\n"; });
+             for (int i = 1; i < 8; ++i) b.system.in(seconds(i), [&b, pid] { b.system.notify(pid, "WATCHDOG=1"); });
+           };
+           b.service_dies_at(seconds(3), Outcome::code(1));
+         },
+         seconds(7), [](Bench& b) { return up(b) + (b.services().size() == 2 ? "" : "a sign of life was missed; "); }});
+}
+
+TEST_CASE("any call may fail once while a service goes into the background") {
+  sweep({"forking : true\n", "",
+         [](Bench& b) {
+           b.system.on_start = [&b](Child& child) {
+             const auto pid = child.pid;
+             b.system.in(100 * kMilli, [&b, pid] {
+               (void)b.system.fork_from(pid, "daemon");
+               b.system.die(b.system.children().at(pid), Outcome::code(0));
+             });
+           };
+         },
+         seconds(4), [](Bench& b) { return up(b) + (b.services().size() == 2 ? "" : "it was started again; "); }});
+}
+
+TEST_CASE("any call may fail once while what a service leaves behind is ended") {
+  sweep({"kill_tree : true\nstopwaitsecs : 1\n", "",
+         [](Bench& b) {
+           b.system.at(seconds(2), [&b] {
+             const auto pid = b.service()->pid;
+             b.system.fork_from(pid, "worker").ignores_term = true;
+             (void)b.system.fork_from(pid, "helper");
+             b.system.die(b.system.children().at(pid), Outcome::code(1));
+           });
+         },
+         seconds(6),
+         [](Bench& b) {
+           auto text = up(b);
+           for (const auto& [pid, child] : b.system.children())
+             if (child.alive && child.program != "redis") text += child.program + " is left; ";
+           return text;
+         }});
+}
+
 }  // namespace

@@ -1,15 +1,20 @@
 #include "harness.h"
 
+#include <arpa/inet.h>
 #include <dirent.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -19,6 +24,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <new>
+#include <sstream>
 #include <stdexcept>
 #include <system_error>
 
@@ -136,6 +142,14 @@ std::string link_target(const std::string& path) {
   return size < 0 ? std::string{} : std::string(buffer.data(), static_cast<std::size_t>(size));
 }
 
+// What /proc/PID/stat says after the name, which may hold anything: field 3 and on. Empty where there is no such
+// process.
+std::istringstream stat_fields(pid_t pid) {
+  const auto text = text_of("/proc/" + std::to_string(pid) + "/stat");
+  const auto name_end = text.rfind(')');
+  return std::istringstream(name_end == std::string::npos ? "" : text.substr(name_end + 1));
+}
+
 std::string environment_or(const char* name, const std::string& fallback) {
   const char* value = std::getenv(name);
   return value != nullptr && *value != 0 ? value : fallback;
@@ -147,6 +161,26 @@ bool uses(pid_t pid, const std::string& directory) {
   const auto inside = [&directory](const std::string& path) { return path.find(directory) != std::string::npos; };
   if (inside(directory_of(pid)) || inside(text_of("/proc/" + std::to_string(pid) + "/cmdline"))) return true;
   return std::ranges::any_of(descriptors(pid), [&](const auto& entry) { return inside(entry.second); });
+}
+
+std::string ask(const sockaddr* address, socklen_t size, const std::string& question) {
+  const int fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  std::string answer;
+  if (connect(fd, address, size) == 0 && write(fd, question.data(), question.size()) > 0) {
+    std::array<char, 4096> buffer{};
+    if (const auto n = read(fd, buffer.data(), buffer.size()); n > 0)
+      answer.assign(buffer.data(), static_cast<std::size_t>(n));
+  }
+  close(fd);
+  return answer;
+}
+
+sockaddr_in local(unsigned port) {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  address.sin_port = htons(static_cast<std::uint16_t>(port));
+  return address;
 }
 
 }  // namespace
@@ -346,13 +380,9 @@ Result shell(const std::string& text, const fs::path& directory) {
 }
 
 std::optional<ProcessFacts> process(pid_t pid) {
-  const auto text = text_of("/proc/" + std::to_string(pid) + "/stat");
-  const auto after_name = text.rfind(')');
-  if (after_name == std::string::npos) return {};
+  auto fields = stat_fields(pid);
   ProcessFacts facts;
-  if (std::sscanf(text.c_str() + after_name + 1, " %c %d %d %d", &facts.state, &facts.parent, &facts.group,
-                  &facts.session) != 4)
-    return {};
+  if (!(fields >> facts.state >> facts.parent >> facts.group >> facts.session)) return {};
   return facts;
 }
 
@@ -404,6 +434,68 @@ void kill_users_of(const fs::path& directory) {
     return found.empty();
   };
   if (!wait_until(none_left)) std::fprintf(stderr, "processes in %s could not be killed\n", directory.c_str());
+}
+
+double monotonic_now() {
+  timespec time{};
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
+}
+
+std::vector<double> starts_in(const fs::path& file) {
+  std::vector<double> times;
+  for (const auto& line : lines_of(file)) times.push_back(std::atof(line.c_str() + line.find(' ')) * 1e-9);
+  return times;
+}
+
+std::vector<pid_t> pids_in(const fs::path& file) {
+  std::vector<pid_t> pids;
+  for (const auto& line : lines_of(file)) pids.push_back(std::atoi(line.c_str()));
+  return pids;
+}
+
+double processor_time(pid_t pid) {
+  auto fields = stat_fields(pid);
+  std::string skipped;
+  for (int field = 3; field < 14; ++field) fields >> skipped;
+  long user = 0;
+  long system = 0;
+  fields >> user >> system;
+  return static_cast<double>(user + system) / static_cast<double>(sysconf(_SC_CLK_TCK));
+}
+
+// ---- Servers
+
+std::string ask(const fs::path& path, const std::string& question) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::strncpy(address.sun_path, path.c_str(), sizeof address.sun_path - 1);
+  return ask(reinterpret_cast<const sockaddr*>(&address), sizeof address, question);
+}
+
+std::string ask(unsigned port, const std::string& question) {
+  const auto address = local(port);
+  return ask(reinterpret_cast<const sockaddr*>(&address), sizeof address, question);
+}
+
+unsigned free_port() {
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  auto address = local(0);
+  socklen_t size = sizeof address;
+  const bool found = bind(fd, reinterpret_cast<const sockaddr*>(&address), size) == 0 &&
+                     getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) == 0;
+  close(fd);
+  if (!found) fail("free port");
+  return ntohs(address.sin_port);
+}
+
+std::string nginx_conf(const fs::path& work, unsigned port, const std::string& directives) {
+  std::string temporary;
+  for (const std::string kind : {"client_body", "proxy", "fastcgi", "uwsgi", "scgi"})
+    temporary += kind + "_temp_path " + (work / kind).string() + ";\n";
+  return directives + "pid " + (work / "pid").string() + ";\nerror_log stderr;\nevents {}\nhttp {\naccess_log off;\n" +
+         temporary + "server { listen 127.0.0.1:" + std::to_string(port) +
+         "; location / { return 200 \"at your service\"; } }\n}\n";
 }
 
 // ---- What supervise tells

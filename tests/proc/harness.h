@@ -97,7 +97,7 @@ class TempDir {
 // ---- Processes.
 
 struct Command {
-  Words argv;
+  Words argv = {};
   fs::path directory = {};
   std::map<std::string, std::string> environment = {};
   std::string input = {};
@@ -155,6 +155,23 @@ struct ProcessFacts {
 [[nodiscard]] fs::path directory_of(pid_t pid);
 // Kills every descendant of ours with a descriptor, a working directory or an argument in there.
 void kill_users_of(const fs::path& directory);
+
+[[nodiscard]] double monotonic_now();
+// The times (seconds, monotonic) at which `service started FILE` began.
+[[nodiscard]] std::vector<double> starts_in(const fs::path& file);
+// The pids that `service started FILE` or `service pidfile FILE` wrote, one a line.
+[[nodiscard]] std::vector<pid_t> pids_in(const fs::path& file);
+[[nodiscard]] double processor_time(pid_t pid);  // seconds that it has used
+
+// ---- Servers.
+
+// The first bytes of the answer to this question, which a Unix socket or a port of this host was asked; empty where
+// nobody listens.
+[[nodiscard]] std::string ask(const fs::path& path, const std::string& question);
+[[nodiscard]] std::string ask(unsigned port, const std::string& question);
+[[nodiscard]] unsigned free_port();
+// Of an nginx that writes only into this directory and says `at your service` on this port.
+[[nodiscard]] std::string nginx_conf(const fs::path& work, unsigned port, const std::string& directives);
 
 // ---- What supervise tells.
 

@@ -45,7 +45,7 @@ TEST_CASE("The command of -f is put under supervision") {
   CHECK(result.code == 0);
   CHECK(result.out.empty());
   CHECK(result.err.empty());
-  CHECK(arguments(dir.status().pid) == words);
+  dir.await_command(words);
 }
 
 TEST_CASE("After -u DIR the rest is separate words and options among them are not ours") {

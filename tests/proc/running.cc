@@ -42,19 +42,6 @@ void make_unclean() {
   for (const int fd : {3, 5, 42, 250}) dup2(1, fd);
 }
 
-// The times (seconds, monotonic) at which `service started FILE` began.
-std::vector<double> starts_in(const fs::path& file) {
-  std::vector<double> times;
-  for (const auto& line : lines_of(file)) times.push_back(std::atof(line.c_str() + line.find(' ')) * 1e-9);
-  return times;
-}
-
-double monotonic_now() {
-  timespec time{};
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
-}
-
 double median(std::vector<double> values) {
   std::ranges::sort(values);
   return values[values.size() / 2];
@@ -523,7 +510,10 @@ TEST_CASE("A supervise that waits with a service down does not wake up either") 
 
 TEST_CASE("An idle supervise has at most 60 KiB of private anonymous memory") {
   SKIP_UNLESS(!is_sanitized(), "the sanitizers need memory of their own");
-  const Supervised svc({.command = service({}), .conf = "[global]\nalarm_interval : 60\n[svc]\nstopwaitsecs : 7\n"});
+  // The environment is part of it: here a small one.
+  const Supervised svc({.command = service({}),
+                        .conf = "[global]\nalarm_interval : 60\n[svc]\nstopwaitsecs : 7\n",
+                        .wrapper = {"env", "-i", "PATH=/usr/bin:/bin"}});
   svc.await_state("RUNNING");
   const auto kib = anonymous_memory(svc.pid());
   SKIP_UNLESS(kib, "smaps_rollup is not here");

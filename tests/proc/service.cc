@@ -14,14 +14,24 @@
 //   sleep MILLISECONDS
 //   first FILE N WORD...  carry out the next N words only if FILE does not exist, and create it
 //   child N WORD...       fork a child that carries out the next N words
+//   repeat TIMES N WORD...  carry out the next N words so many times
 //   session               make a session of one's own
+//   pidfile FILE          write one's pid
+//   chain MILLISECONDS    for 3 s: become a child of oneself, and another one after so long
+//   beat                  write the file that HEARTBEAT_FILE names
+//   notify TEXT           send it to NOTIFY_SOCKET as sd_notify(3) does; `%` becomes the pid of the last child
+//   garbage               send what no sd_notify(3) would send
+//   ready FD              say on the descriptor that one is ready
 //   exit CODE, raise SIGNAL, core
 #include <dirent.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <signal.h>
+#include <stddef.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -208,6 +218,71 @@ void sleep_for(long milliseconds) {
   die_by(SIGSEGV);
 }
 
+const char* variable(const char* name) {
+  const char* value = getenv(name);
+  if (value == nullptr) misused(name);
+  return value;
+}
+
+// Blocks while there is no room, as sd_notify(3) does.
+void send_to_supervisor(const std::string& text) {
+  const std::string name = variable("NOTIFY_SOCKET");
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (name.size() >= sizeof address.sun_path) misused("NOTIFY_SOCKET");
+  std::memcpy(address.sun_path, name.data(), name.size());
+  if (name[0] == '@') address.sun_path[0] = 0;
+  const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + name.size());
+  static const int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  const auto* to = reinterpret_cast<const sockaddr*>(&address);
+  if (sendto(fd, text.data(), text.size(), MSG_NOSIGNAL, to, size) != static_cast<ssize_t>(text.size())) fail("sendto");
+}
+
+void send_garbage() {
+  std::string bytes;
+  for (int i = 0; i < 1024; ++i) bytes += static_cast<char>(i * 7919 >> 3);
+  using namespace std::string_literals;
+  for (const auto& text : {""s,
+                           "\0"s,
+                           std::string(4096, '\0'),
+                           std::string(5000, 'x'),
+                           "STATUS="s + std::string(5000, 's'),
+                           std::string(65536, '\n'),
+                           bytes,
+                           "="s,
+                           "=\n=\n"s,
+                           "READY"s,
+                           "READY=\n"s,
+                           "READY=2"s,
+                           "READY=1\0STATUS=x"s,
+                           "\0READY=1"s,
+                           "MAINPID=0"s,
+                           "MAINPID=-1"s,
+                           "MAINPID=99999999999999999999"s,
+                           "MAINPID=1x"s,
+                           "WATCHDOG_USEC=-1"s,
+                           "WATCHDOG_USEC=18446744073709551616"s,
+                           "EXTEND_TIMEOUT_USEC=x"s,
+                           "STOPPING=yes"s,
+                           "WATCHDOG=triggered"s,
+                           "FDSTORE=1"s,
+                           "ERRNO=2"s})
+    send_to_supervisor(text);
+}
+
+// Ends of itself, so that no mishap of a test leaves it behind for ever.
+// Ends by itself, because nobody could catch one that gets away.
+[[noreturn]] void chain(long milliseconds) {
+  constexpr long kLifetime = 3;
+  timespec begin{};
+  clock_gettime(CLOCK_MONOTONIC, &begin);
+  for (timespec now = begin; now.tv_sec - begin.tv_sec < kLifetime; clock_gettime(CLOCK_MONOTONIC, &now)) {
+    if (fork() != 0) break;
+    if (milliseconds > 0) sleep_for(milliseconds);
+  }
+  _exit(0);
+}
+
 [[noreturn]] void wait_for_ever() {
   while (true) pause();
 }
@@ -219,7 +294,7 @@ class Performer {
   void perform() {
     while (!words_.empty()) {
       const std::string verb = next();
-      if (!does_file_verb(verb) && !does_process_verb(verb)) misused(verb.c_str());
+      if (!does_file_verb(verb) && !does_process_verb(verb) && !does_sign_verb(verb)) misused(verb.c_str());
     }
   }
 
@@ -262,6 +337,8 @@ class Performer {
       append(file, std::string(next()) + "\n");
     } else if (verb == "touch") {
       append(next(), "");
+    } else if (verb == "pidfile") {
+      replace(next(), std::to_string(getpid()) + "\n");
     } else if (verb == "await") {
       for (const char* file = next(); access(file, F_OK) != 0;) sleep_for(2);
     } else {
@@ -288,9 +365,16 @@ class Performer {
       Performer(branch).perform();
     } else if (verb == "child") {
       const auto branch = next_words();
-      if (fork() != 0) return true;
+      child_ = fork();
+      if (child_ != 0) return true;
       Performer(branch).perform();
       wait_for_ever();
+    } else if (verb == "repeat") {
+      const auto times = atol(next());
+      const auto branch = next_words();
+      for (long i = 0; i < times; ++i) Performer(branch).perform();
+    } else if (verb == "chain") {
+      chain(atol(next()));
     } else if (verb == "exit") {
       _exit(atoi(next()));
     } else if (verb == "raise") {
@@ -303,7 +387,25 @@ class Performer {
     return true;
   }
 
+  bool does_sign_verb(const std::string& verb) {
+    if (verb == "beat") {
+      append(variable("HEARTBEAT_FILE"), ".");
+    } else if (verb == "notify") {
+      std::string text = next();
+      if (const auto at = text.find('%'); at != std::string::npos) text.replace(at, 1, std::to_string(child_));
+      send_to_supervisor(text);
+    } else if (verb == "garbage") {
+      send_garbage();
+    } else if (verb == "ready") {
+      if (write(atoi(next()), "\n", 1) != 1) fail("ready");
+    } else {
+      return false;
+    }
+    return true;
+  }
+
   Words words_;
+  static inline pid_t child_ = 0;  // the last one
 };
 
 }  // namespace

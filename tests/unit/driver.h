@@ -16,6 +16,8 @@ inline std::string to_text(const core::Action& action) {
     case core::Action::Kind::kSignal: return signal;
     case core::Action::Kind::kSignalGroup: return "group " + signal;
     case core::Action::Kind::kHook: return "hook " + std::to_string(action.value);
+    case core::Action::Kind::kEndTree: return "end tree";
+    case core::Action::Kind::kCheckHeartbeat: return "check heartbeat";
     case core::Action::Kind::kAlarm: return "alarm";
     case core::Action::Kind::kGiveUp: return "give up";
     case core::Action::Kind::kReload: return "reload";
@@ -28,6 +30,12 @@ inline std::string to_text(const core::Actions& actions) {
   std::string text;
   for (const auto& action : actions) text += (text.empty() ? "" : ", ") + to_text(action);
   return text;
+}
+
+core::Policy policy_with(auto change) {
+  core::Policy policy;
+  change(policy);
+  return policy;
 }
 
 class Driver {
@@ -64,6 +72,14 @@ class Driver {
   std::string exited(const core::Outcome& outcome) { return send(core::event::Exited{outcome}); }
   std::string exited(int code) { return exited(core::Outcome::code(code)); }
   std::string hook_ended() { return send(core::event::HookEnded{}); }
+  std::string tree_ended() { return send(core::event::TreeEnded{}); }
+  std::string main_changed(std::int32_t pid) { return send(core::event::MainChanged{pid}); }
+  // The answer to `check heartbeat`: the last beat was that long ago; nothing: there was none.
+  std::string heartbeat_checked(std::optional<core::Nanos> age = {}) {
+    return send(core::event::HeartbeatChecked{age ? std::optional(now_.mono - *age) : std::nullopt});
+  }
+  std::string ready() { return send(core::event::Ready{}); }
+  std::string notified(std::string_view message) { return send(core::event::Notified{core::parse_notification(message)}); }
   std::string start_failed(int cause = 2) { return send(core::event::StartFailed{{core::Stage::kExec, cause}}); }
   std::string deferred(int cause = 11) { return send(core::event::StartDeferred{{core::Stage::kFork, cause}}); }
 

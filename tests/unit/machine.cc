@@ -16,15 +16,10 @@ using core::seconds;
 using core::State;
 using core::Want;
 using unit::Driver;
+using unit::policy_with;
 
 const Outcome kCrash = Outcome::signal(SIGSEGV, false);
 const Outcome kCore = Outcome::signal(SIGSEGV, true);
-
-Policy policy_with(auto change) {
-  Policy policy;
-  change(policy);
-  return policy;
-}
 
 // --- starting ---
 
@@ -202,6 +197,97 @@ TEST_CASE("the jitter stays within its fraction and differs between supervises")
   CHECK(std::unique(delays.begin(), delays.end()) - delays.begin() >= 4);
 }
 
+TEST_CASE("with always_back_off the first delay follows a good run as well") {
+  Driver d(policy_with([](Policy& p) {
+    p.always_back_off = true;
+    p.pacing = seconds(0);
+    p.backoff = Backoff::kExponential;
+    p.backoff_factor = seconds(3);
+    p.backoff_max = seconds(20);
+    p.startsecs = seconds(60);
+  }));
+  d.start("u");
+  for (int i = 0; i < 2; ++i) {
+    for (const std::int64_t expected : {3000, 6000, 12000, 20000, 20000}) {
+      d.pass(seconds(30)).exited(1);
+      CHECK(d.ms_until_due() == expected);
+      d.start();
+      CHECK(d.start_asked());
+    }
+    for (int good = 0; good < 2; ++good) {
+      d.pass(seconds(60)).exited(1);
+      CHECK(d.ms_until_due() == 3000);
+      CHECK(d.machine().restarts() == 1);
+      d.start();
+    }
+  }
+}
+
+TEST_CASE("pacing is the shortest time between two starts") {
+  struct Row {
+    core::Nanos pacing;
+    std::int64_t due;
+  };
+  const Row rows[] = {{seconds(0), 100}, {std::chrono::milliseconds(500), 470}, {seconds(1), 970}, {seconds(5), 4970}};
+  for (const auto& row : rows) {
+    Driver d(policy_with([&](Policy& p) {
+      p.pacing = row.pacing;
+      p.backoff = Backoff::kExponential;
+      p.backoff_factor = std::chrono::milliseconds(100);
+    }));
+    d.start("u").pass_ms(30).exited(1);
+    CHECK(d.ms_until_due() == row.due);
+  }
+}
+
+TEST_CASE("commands are obeyed at every moment of every delay") {
+  struct Row {
+    const char* delay;
+    Policy policy;
+    void (*lead)(Driver&);
+    std::int64_t millis;
+  };
+  const auto starts_badly = [](Driver& d) { d.start("u").exited(1); };
+  const auto backing_off = [](Backoff backoff) { return policy_with([=](Policy& p) { p.backoff = backoff; p.backoff_factor = p.backoff_max = seconds(3600); }); };
+  auto unpaced = backing_off(Backoff::kExponential);
+  unpaced.pacing = seconds(0);
+  auto always = backing_off(Backoff::kLinear);
+  always.always_back_off = true;
+  const Row rows[] = {
+      {"pacing", {}, starts_badly, 1000},
+      {"linear", backing_off(Backoff::kLinear), [](Driver& d) { d.start("u").exited(1); d.start().exited(1); }, 2000},
+      {"exponential", backing_off(Backoff::kExponential), starts_badly, 3600000},
+      {"without pacing", unpaced, starts_badly, 3600000},
+      {"after a good run", always, [](Driver& d) { d.start("u").run_for(seconds(9)).exited(1); }, 1000},
+      {"a start that fails", {}, [](Driver& d) { d.command("u"); d.due(); d.start_failed(); }, 1000},
+      {"a fault of ours", {}, [](Driver& d) { d.command("u"); d.due(); d.deferred(); }, 500},
+      {"fatal_retry", policy_with([](Policy& p) { p.startretries = 0; p.fatal_retry = seconds(600); }), starts_badly, 600000},
+  };
+  for (const auto& row : rows) {
+    for (const int permille : {0, 1, 500, 999}) {
+      INFO(row.delay << ' ' << permille);
+      const auto waiting = [&] {
+        Driver d(row.policy);
+        row.lead(d);
+        CHECK(d.ms_until_due() == row.millis);
+        return d.pass(d.until_due() / 1000 * permille);
+      };
+      auto down = waiting();
+      CHECK(down.command("d") == "");
+      CHECK(down.state() == State::kStopped);
+      CHECK(down.ms_until_due() == -1);
+      auto exit = waiting();
+      CHECK(exit.command("x") == "exit");
+      for (const auto* again : {"u", "o", "du"}) {
+        auto up = waiting();
+        CHECK(up.command(again) == "");
+        CHECK(up.ms_until_due() <= 1000);
+        CHECK(up.pass(up.until_due()).due() == "start");
+      }
+    }
+  }
+}
+
 // --- whether to restart ---
 
 TEST_CASE("autorestart decides what follows an exit") {
@@ -361,6 +447,25 @@ TEST_CASE("down in FATAL ends the waiting for fatal_retry") {
   CHECK(d.command("d") == "");
   CHECK(d.state() == State::kStopped);
   CHECK(d.ms_until_due() == -1);
+}
+
+TEST_CASE("after fatal_retry the back-off begins again") {
+  Driver d(policy_with([](Policy& p) {
+    p.startretries = 2;
+    p.fatal_retry = seconds(30);
+    p.backoff = Backoff::kExponential;
+  }));
+  d.start("u");
+  for (int i = 0; i < 3; ++i) {
+    for (const std::int64_t expected : {1000, 2000}) {
+      d.exited(1);
+      CHECK(d.ms_until_due() == expected);
+      d.start();
+    }
+    d.exited(1);
+    CHECK(d.ms_until_due() == 30000);
+    d.run_for(seconds(30)).start();
+  }
 }
 
 // --- starts that fail ---
@@ -787,6 +892,159 @@ TEST_CASE("the restart script runs after a stop as well and a failed start runs 
   CHECK(d.start_failed() == "");
 }
 
+// --- what a service leaves behind ---
+
+Policy ends_tree(auto change) {
+  return policy_with([&](Policy& p) {
+    p.kill_tree = true;
+    change(p);
+  });
+}
+Policy ends_tree() {
+  return ends_tree([](Policy&) {});
+}
+
+TEST_CASE("with kill_tree the start waits for the end of what the service left behind") {
+  Driver d(ends_tree());
+  d.start("u").run_for(seconds(5));
+  CHECK(d.exited(1) == "end tree");
+  CHECK(d.state() == State::kBackoff);
+  CHECK(d.reason() == Reason::kTree);
+  CHECK(d.ms_until_due() == -1);
+  CHECK(d.pass(seconds(100)).due() == "");
+  CHECK(d.tree_ended() == "");
+  CHECK(d.reason() == Reason::kPacing);
+  CHECK(d.due() == "start");
+}
+
+TEST_CASE("the start waits for the restart script and the tree whichever ends first") {
+  Driver tree_first(ends_tree(), true);
+  tree_first.start("u").run_for(seconds(5));
+  CHECK(tree_first.exited(1) == "end tree, hook 1");
+  CHECK(tree_first.reason() == Reason::kTree);
+  tree_first.tree_ended();
+  CHECK(tree_first.reason() == Reason::kHook);
+  CHECK(tree_first.due() == "");
+  tree_first.hook_ended();
+  CHECK(tree_first.due() == "start");
+  Driver hook_first(ends_tree(), true);
+  hook_first.start("u").run_for(seconds(5)).exited(1);
+  hook_first.hook_ended();
+  CHECK(hook_first.reason() == Reason::kTree);
+  CHECK(hook_first.due() == "");
+  hook_first.tree_ended();
+  CHECK(hook_first.due() == "start");
+}
+
+TEST_CASE("a delay goes on while the tree is ended") {
+  Driver d(ends_tree());
+  d.start("u").exited(1);
+  CHECK(d.facts().next_start.has_value());
+  d.pass_ms(400).tree_ended();
+  CHECK(d.reason() == Reason::kExitedTooQuickly);
+  CHECK(d.ms_until_due() == 600);
+}
+
+TEST_CASE("commands are obeyed while the tree is ended") {
+  Driver d(ends_tree());
+  d.start("u").run_for(seconds(5)).exited(1);
+  CHECK(d.command("u") == "");
+  CHECK(d.ms_until_due() == -1);
+  CHECK(d.command("d") == "");
+  CHECK(d.state() == State::kStopped);
+  CHECK(d.command("o") == "");
+  CHECK(d.reason() == Reason::kTree);
+  CHECK(d.pass(seconds(5)).due() == "");
+  d.tree_ended();
+  CHECK(d.due() == "start");
+  Driver leaving(ends_tree());
+  leaving.start("u").run_for(seconds(5)).exited(1);
+  CHECK(leaving.command("x") == "exit");
+  CHECK(leaving.tree_ended() == "");
+  CHECK(leaving.ms_until_due() == -1);
+}
+
+TEST_CASE("the tree is ended after every exit and after nothing else") {
+  Driver stopped(ends_tree());
+  stopped.start("u").run_for(seconds(5)).command("d");
+  CHECK(stopped.exited(0) == "end tree");
+  CHECK(stopped.state() == State::kStopped);
+  Driver once(ends_tree());
+  once.start("o").run_for(seconds(5));
+  CHECK(once.exited(0) == "end tree");
+  CHECK(once.state() == State::kExited);
+  Driver leaving(ends_tree());
+  leaving.start("u").command("dx");
+  CHECK(leaving.exited(0) == "end tree, exit");
+  Driver given_up(ends_tree([](Policy& p) { p.startretries = 0; }));
+  given_up.start("u");
+  CHECK(given_up.exited(0) == "end tree, give up");
+  Driver unable(ends_tree());
+  unable.command("u");
+  unable.due();
+  CHECK(unable.deferred() == "");
+  unable.pass(seconds(1)).due();
+  CHECK(unable.start_failed() == "");
+  Driver without;
+  without.start("u");
+  CHECK(without.exited(0) == "");
+}
+
+// --- another process becomes the service ---
+
+TEST_CASE("when another process is the service the signals go to it and its end is the end") {
+  Driver d;
+  d.start("u").run_for(seconds(5));
+  const auto before = d.facts();
+  CHECK(d.main_changed(5000) == "");
+  auto after = d.facts();
+  CHECK(after.pid == 5000);
+  CHECK(d.machine().pid() == 5000);
+  after.pid = before.pid;
+  CHECK((after == before));
+  CHECK(d.command("d") == "TERM, CONT");
+  d.exited(0);
+  CHECK(d.facts().pid == 0);
+  CHECK(d.state() == State::kStopped);
+}
+
+TEST_CASE("another process that is the service while it stops is told to stop as well") {
+  struct Row {
+    const char* what;
+    std::string (*stop)(Driver&);
+    const char* actions;
+  };
+  const Row rows[] = {
+      {"down", [](Driver& d) { return d.command("d"); }, "group INT, group CONT"},
+      {"a hang", [](Driver& d) { return d.notified("WATCHDOG=trigger"); }, "group INT, group CONT"},
+      {"of its own accord", [](Driver& d) { return d.notified("STOPPING=1"); }, ""},
+      {"of its own accord and down", [](Driver& d) { return d.notified("STOPPING=1"), d.command("d"); }, "group INT, group CONT"},
+  };
+  for (const auto& row : rows) {
+    INFO(row.what);
+    Driver d(policy_with([](Policy& p) {
+      p.stopsignal = SIGINT;
+      p.stopasgroup = true;
+    }));
+    d.start("u").run_for(seconds(5));
+    CHECK(row.stop(d) == row.actions);
+    CHECK(d.pass(seconds(4)).main_changed(5000) == row.actions);
+    CHECK(d.state() == State::kStopping);
+    CHECK(d.ms_until_due() == 6000);
+    CHECK(d.pass(seconds(6)).due() == "group KILL");
+  }
+}
+
+TEST_CASE("no process is the service of a machine without one") {
+  Driver d;
+  CHECK(d.main_changed(5000) == "");
+  CHECK(d.facts().pid == 0);
+  d.start("u").exited(1);
+  d.main_changed(5000);
+  CHECK(d.facts().pid == 0);
+  CHECK(d.start().facts().pid == Driver::kPid);
+}
+
 // --- reload and facts ---
 
 TEST_CASE("reload is asked for and new settings count from then on") {
@@ -865,6 +1123,7 @@ TEST_CASE("events that do not fit are taken without harm") {
   CHECK(d.exited(1) == "");
   CHECK(d.facts().exits == 0);
   CHECK(d.hook_ended() == "");
+  CHECK(d.tree_ended() == "");
   CHECK(d.start_failed() == "");
   CHECK(d.state() == State::kStopped);
   CHECK(d.due() == "");

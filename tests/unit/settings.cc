@@ -67,6 +67,9 @@ const std::vector<KeyRows> kRows = {
     {"stopwaitsecs", "10", kTimes, kBadTimes, kTime},
     {"stopasgroup", "false", kFlags, kBadFlags, kFlag},
     {"killasgroup", "false", kFlags, kBadFlags, kFlag},
+    {"kill_tree", "false", kFlags, kBadFlags, kFlag},
+    {"forking", "false", kFlags, kBadFlags, kFlag},
+    {"pidfile", "", {{"/run/redis.pid", "/run/redis.pid"}, {"a b", "a b"}}, {}, nullptr},
     {"autorestart", "true", {{"true", "true"}, {"yes", "true"}, {"1", "true"}, {"false", "false"}, {"off", "false"}, {"Unexpected", "unexpected"}}, {"never", "2"}, "true, false or unexpected"},
     {"exitcodes", "0", {{"0", "0"}, {"2,1", "1,2"}, {"0, 255", "0,255"}, {"3,3", "3"}, {"4 2", "2,4"}}, {"256", "-1", "x", "1;2", "1-2"}, "exit codes from 0 to 255, separated by commas"},
     {"startsecs", "1", kTimes, kBadTimes, kTime},
@@ -77,6 +80,13 @@ const std::vector<KeyRows> kRows = {
     {"backoff_jitter", "0", {{"0", "0"}, {"1", "1"}, {"0.25", "0.25"}, {"1.0", "1"}, {"0.123456789", "0.123456789"}}, {"1.1", "2", "-0.5", "x", ".5", "50%", "1.000000001", ""}, "a fraction from 0 to 1, such as 0.25"},
     {"max_restarts", "unlimited", kCountsOrNone, kBadCountsOrNone, kCountOrNone},
     {"fatal_retry", "0", kTimes, kBadTimes, kTime},
+    {"heartbeat_file", "", {{"/run/beat", "/run/beat"}, {"a b", "a b"}}, {}, nullptr},
+    {"heartbeat_timeout", "20", kTimes, kBadTimes, kTime},
+    {"heartbeat_delay", "0", kTimes, kBadTimes, kTime},
+    {"notify", "false", kFlags, kBadFlags, kFlag},
+    {"watchdog", "0", kTimes, kBadTimes, kTime},
+    {"ready_fd", "", {{"3", "3"}, {"1023", "1023"}}, {"0", "1", "2", "1024", "-1", "x", "3x", "99999999999"}, "a descriptor from 3 to 1023"},
+    {"ready_timeout", "0", kTimes, kBadTimes, kTime},
     {"hook_timeout", "10", kTimes, kBadTimes, kTime},
     {"alarm_interval", "0", {{"0", "0"}, {"1", "60"}, {"59.999", "60"}, {"60", "60"}, {"2m", "120"}}, kBadTimes, kTime},
     {"max_tries", "0", kCounts, kBadCounts, kCount},
@@ -100,7 +110,8 @@ TEST_CASE("every key of the contract is known once") {
                            "backoff_jitter", "max_restarts", "fatal_retry", "alarm_interval", "alarm_mail", "alarm_gsm", "max_tries",
                            "max_tries_if_coredumped", "command", "directory", "user", "umask", "environment", "environment_file",
                            "rlimit_nofile", "rlimit_core", "rlimit_as", "nice", "control_group", "stopsignal", "stopwaitsecs",
-                           "stopasgroup", "killasgroup", "alarm_command"}) {
+                           "stopasgroup", "killasgroup", "alarm_command", "kill_tree", "forking", "pidfile", "heartbeat_file",
+                           "heartbeat_timeout", "heartbeat_delay", "notify", "watchdog", "ready_fd", "ready_timeout"}) {
     INFO("key: " << name);
     CHECK(count[name] == 1);
   }
@@ -168,7 +179,9 @@ TEST_CASE("what is printed for any settings is read back to the same settings") 
 
 TEST_CASE("settings reach the fields that the program uses") {
   Settings settings;
-  for (const auto& [key, value] : std::map<const char*, const char*>{{"exitcodes", "3,4"}, {"stopsignal", "QUIT"}, {"umask", "027"}, {"rlimit_nofile", "1KB:2KB"}, {"nice", "-5"}})
+  for (const auto& [key, value] : std::map<const char*, const char*>{{"exitcodes", "3,4"}, {"stopsignal", "QUIT"}, {"umask", "027"}, {"rlimit_nofile", "1KB:2KB"}, {"nice", "-5"},
+                                                                     {"kill_tree", "on"}, {"forking", "yes"}, {"pidfile", "p"}, {"heartbeat_file", "h"}, {"heartbeat_timeout", "7"},
+                                                                     {"heartbeat_delay", "8"}, {"notify", "1"}, {"watchdog", "9"}, {"ready_fd", "5"}, {"ready_timeout", "6"}})
     CHECK(set(settings, key, value) == "");
   CHECK(settings.policy.exitcodes.count() == 2);
   CHECK(settings.policy.exitcodes[3]);
@@ -178,6 +191,16 @@ TEST_CASE("settings reach the fields that the program uses") {
   CHECK(settings.rlimit_nofile->soft == 1024);
   CHECK(settings.rlimit_nofile->hard == 2048);
   CHECK(*settings.nice == -5);
+  CHECK(settings.policy.kill_tree);
+  CHECK(settings.policy.forking);
+  CHECK(settings.pidfile == "p");
+  CHECK(settings.heartbeat_file == "h");
+  CHECK(settings.policy.heartbeat_timeout == core::seconds(7));
+  CHECK(settings.policy.heartbeat_delay == core::seconds(8));
+  CHECK(settings.notify);
+  CHECK(settings.policy.watchdog == core::seconds(9));
+  CHECK(settings.ready_fd == 5U);
+  CHECK(settings.policy.ready_timeout == core::seconds(6));
 }
 
 }  // namespace

@@ -18,6 +18,7 @@ core::StateRecord running() {
   record.facts.pid = 4733;
   record.facts.since = wall(1'795'197'788, 204);
   record.facts.started = wall(1'795'197'787, 204);
+  record.facts.ready = wall(1'795'197'789, 310);
   record.facts.exit = core::Outcome::signal(SIGKILL, false);
   record.facts.starts = 2;
   record.facts.exits = 1;
@@ -36,14 +37,14 @@ std::string value(const core::StateRecord& record, std::string_view key) {
 TEST_CASE("the state file of a running service is exactly this text") {
   CHECK(core::encode_state(running()).view() ==
         "name=redis\nstate=RUNNING\npid=4733\nsupervise_pid=4709\nwant=up\nsince=1795197788.204\nstarted=1795197787.204\n"
-        "ready=1795197788.204\nexit=signal KILL\nstarts=2\nexits=1\ntries=1\ncoredumps=0\nnext_start=\nreason=\nalarm=on\n"
+        "ready=1795197789.310\nexit=signal KILL\nstarts=2\nexits=1\ntries=1\ncoredumps=0\nnext_start=\nreason=\nstatus=\nalarm=on\n"
         "paused=0\npid_start=944811\nsupervise_start=918204\nboot_id=2f0c4d0e-7a55-4c3b-9d4e-5b6f3b1d8c11\n");
 }
 
 TEST_CASE("the state file of a service that never ran leaves empty what is not known") {
   core::StateRecord record;
   record.name = "x";
-  for (const auto* key : {"since", "started", "ready", "exit", "next_start", "reason"}) {
+  for (const auto* key : {"since", "started", "ready", "exit", "next_start", "reason", "status"}) {
     INFO("key: " << key);
     CHECK(value(record, key) == "");
   }
@@ -64,7 +65,6 @@ TEST_CASE("the states and wishes have the names of supervisord") {
     auto record = running();
     record.facts.state = row.state;
     CHECK(value(record, "state") == row.name);
-    CHECK(value(record, "ready").empty() == (row.state != core::State::kRunning));
   }
   auto record = running();
   record.facts.want = core::Want::kOnce;
@@ -95,6 +95,7 @@ TEST_CASE("the longest state file is whole and fits") {
   core::StateRecord record;
   record.name = long_text;
   record.reason = long_text;
+  record.status = long_text;
   record.boot_id = "2f0c4d0e-7a55-4c3b-9d4e-5b6f3b1d8c11";
   record.facts.exit = core::Outcome::signal(SIGVTALRM, true);
   record.facts.pid = record.supervise.pid = record.service.pid = INT32_MAX;
@@ -102,23 +103,27 @@ TEST_CASE("the longest state file is whole and fits") {
   record.facts.starts = record.facts.exits = UINT64_MAX;
   record.facts.tries = record.facts.coredumps = UINT32_MAX;
   record.facts.state = core::State::kRunning;
-  record.facts.since = record.facts.started = core::WallTime(core::Nanos(INT64_MAX));
+  record.facts.since = record.facts.started = record.facts.ready = core::WallTime(core::Nanos(INT64_MAX));
   record.facts.next_start = core::Instant(core::Nanos(INT64_MAX / 2));
   const auto text = core::encode_state(record);
   CHECK_FALSE(text.full());
   CHECK(text.view().size() < core::kStateMax);
   CHECK(text.view().ends_with("boot_id=2f0c4d0e-7a55-4c3b-9d4e-5b6f3b1d8c11\n"));
   CHECK(core::state_value(text.view(), "name")->size() == 64);
-  CHECK(core::state_value(text.view(), "reason")->size() == 200);
+  CHECK(core::state_value(text.view(), "reason")->size() == 160);
+  CHECK(core::state_value(text.view(), "status")->size() == 160);
 }
 
 TEST_CASE("foreign text cannot forge a line of the state file") {
   auto record = running();
   record.name = "a\npid=1";
   record.reason = "x\r\n\x1b[2Jpid=2\x7f";
+  record.status = "ok\nalarm=off";
   CHECK(value(record, "name") == "a?pid=1");
   CHECK(value(record, "reason") == "x???[2Jpid=2?");
+  CHECK(value(record, "status") == "ok?alarm=off");
   CHECK(value(record, "pid") == "4733");
+  CHECK(value(record, "alarm") == "on");
 }
 
 TEST_CASE("a value is found by its whole key") {

@@ -48,6 +48,20 @@ std::string when_due(Driver& d) {
   return d.due();
 }
 
+std::string without_heartbeat(Driver& d) {
+  Policy policy;
+  policy.heartbeat = true;
+  policy.heartbeat_timeout = std::chrono::milliseconds(1);
+  d.send(core::event::Reconfigured{policy});
+  d.pass_ms(1).due();
+  return d.heartbeat_checked();
+}
+
+std::string without_watchdog(Driver& d) {
+  d.notified("WATCHDOG_USEC=1000");
+  return d.pass_ms(1).due();
+}
+
 const std::vector<Row> kRows = {
     {"`u` up", [](Driver& d) { return d.command("u"); }, always},
     {"`o` once", [](Driver& d) { return d.command("o"); }, always},
@@ -61,10 +75,15 @@ const std::vector<Row> kRows = {
     {"started", [](Driver& d) { return when_due(d), d.started(); }, is_backoff},
     {"start failed", [](Driver& d) { return when_due(d), d.start_failed(); }, is_backoff},
     {"start deferred", [](Driver& d) { return when_due(d), d.deferred(); }, is_backoff},
+    {"no heartbeat in time", without_heartbeat, has_process},
+    {"no `WATCHDOG=1` in time", without_watchdog, has_process},
+    {"`STOPPING=1`", [](Driver& d) { return d.notified("STOPPING=1"); }, has_process},
+    {"another process is the service", [](Driver& d) { return d.main_changed(5000); }, has_process},
     {"the service died", [](Driver& d) { return d.exited(1); }, has_process},
     {"died, after `u`", [](Driver& d) { return d.command("u"), d.exited(1); }, has_process},
     {"died, after `o`", [](Driver& d) { return d.command("o"), d.exited(1); }, has_process},
     {"died, after `d`", [](Driver& d) { return d.command("d"), d.exited(1); }, has_process},
+    {"died, after a hang", [](Driver& d) { return without_watchdog(d), d.exited(0); }, has_process},
     {"died, after `x`", [](Driver& d) { return d.command("x"), d.exited(1); }, has_process},
 };
 

@@ -1,0 +1,29 @@
+#include "core/heartbeat.h"
+
+#include <algorithm>
+
+namespace core {
+namespace {
+
+// File systems stamp with the time of the last tick of the kernel's clock.
+constexpr Nanos kCoarse = std::chrono::milliseconds(10);
+
+}  // namespace
+
+void Heartbeat::begin(const std::optional<FileStamp>& file, Now now) {
+  last_ = file;
+  looked_ = now.mono;
+}
+
+std::optional<Instant> Heartbeat::look(const std::optional<FileStamp>& file, Now now) {
+  const bool beat = file && file != last_;
+  const auto since_last_look = now.mono - looked_;
+  last_ = file;
+  looked_ = now.mono;
+  if (!beat) return std::nullopt;
+  const auto age = now.wall - file->modified;
+  if (age < Nanos::zero() || age > since_last_look + kCoarse) return now.mono;
+  return std::max(now.mono - age, now.mono - since_last_look);
+}
+
+}  // namespace core

@@ -1,0 +1,117 @@
+// What the daemon tells: status and state, the log, alarms.
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "supervise/daemon.h"
+
+namespace supervise {
+namespace {
+
+using sys::Level;
+
+constexpr core::Nanos kRetry = core::seconds(1);
+
+char level_byte(Level level) { return static_cast<char>('0' + static_cast<int>(level)); }
+
+}  // namespace
+
+// Writes status and state if they would say anything new.
+void Daemon::publish() {
+  const auto facts = machine_.facts();
+  if (facts == published_ && status_told_) return;
+  status_told_ = true;
+  const auto stops_for = facts.state == core::State::kStopping ? facts.reason : core::Reason::kNone;
+  if (std::exchange(stops_for_, stops_for) != stops_for && stops_for != core::Reason::kNone) {
+    core::Text<96> text;
+    text << "the service is stopping: " << core::to_text(facts.reason);
+    note(stops_for == core::Reason::kStopsItself ? Level::kNotice : Level::kWarning, text.view());
+  }
+  const auto failure = write_status(facts, sys::StatusDir::Means::kAnyWay);
+  publish_failed_ = static_cast<bool>(failure);
+  if (failure) retry_ = std::min(retry_, core::after(now_.mono, kRetry));
+  report(publishing_, failure);
+  published_ = facts;
+}
+
+sys::Failure Daemon::write_status(const core::Facts& facts, sys::StatusDir::Means means) {
+  const core::Status status{facts.stamp, facts.pid, facts.paused, facts.want, facts.alarms_on, facts.state == core::State::kStopping};
+  return directory_.publish(status, state_text(facts).view(), means);
+}
+
+core::StateText Daemon::state_text(const core::Facts& facts) const {
+  const auto reason = reason_text(facts);
+  const auto process = facts.pid == process_.pid ? process_ : core::ProcessId{facts.pid, 0};
+  return core::encode_state({identity_.name, facts, self_, process, identity_.boot_id, reason.view(), status_text_.view(), now_});
+}
+
+core::Text<256> Daemon::reason_text(const core::Facts& facts) const {
+  switch (facts.reason) {
+    case core::Reason::kStartFailed: return service_.explain(system_, facts.failure);
+    case core::Reason::kStartDeferred: return service_.explain(system_, facts.failure);
+    default: break;
+  }
+  core::Text<256> text;
+  text << core::to_text(facts.reason);
+  return text;
+}
+
+void Daemon::raise_alarm(bool giving_up) {
+  const auto facts = machine_.facts();
+  const auto reason = reason_text(facts);
+  if (giving_up) {
+    core::Text<300> text;
+    text << "giving up on the service: " << reason.view();
+    if (facts.reason == core::Reason::kExitedTooQuickly || facts.reason == core::Reason::kStartFailed) text << "; startretries reached";
+    note(Level::kFatal, text.view());
+  }
+  const bool wanted = facts.alarms_on && service_.settings().policy.alarm_interval != core::Nanos::zero();
+  if (!wanted) return;
+  std::array<char, 2048> errors;
+  const bool dumped = facts.exit && facts.exit->core && facts.reason != core::Reason::kStartFailed;
+  const bool composed = alarm_->raise({giving_up ? AlarmFacts::Event::kGiveUp
+                 : dumped  ? AlarmFacts::Event::kCoreDump
+                           : AlarmFacts::Event::kExit,
+                 facts, last_end_.view(), reason.view(), directory_.tail_of_errors(errors), now_});
+  if (!composed) return note(Level::kWarning, "no memory to compose an alarm");
+  core::Text<256> text;
+  text << "alarm: " << last_end_.view();
+  note(Level::kWarning, text.view());
+}
+
+void Daemon::send_alarms() {
+  while (alarm_->deadline() <= now_.mono) {
+    const auto problem = alarm_->send(now_);
+    if (!problem) return;
+    core::Text<256> text;
+    text << "alarm program ";
+    text.printable(alarm_->program(problem->kind)) << " cannot be run: " << sys::error_text(problem->failure.cause);
+    note(Level::kWarning, text.view());
+  }
+}
+
+void Daemon::note(Level level, std::string_view text) {
+  if (notes_.view().size() + std::min<std::size_t>(text.size(), kMaxNote) + 2 > kNotes) flush_notes();
+  notes_ << level_byte(level);
+  notes_.printable(text.substr(0, kMaxNote)) << '\n';
+}
+
+void Daemon::flush_notes() {
+  auto rest = notes_.view();
+  while (!rest.empty()) {
+    const auto end = rest.find('\n');
+    directory_.log().write(static_cast<Level>(rest.front() - '0'), now_.wall, rest.substr(1, end - 1));
+    rest.remove_prefix(end + 1);
+  }
+  notes_.clear();
+}
+
+void Daemon::report(Trouble& trouble, const sys::Failure& failure) {
+  const bool begins = static_cast<bool>(failure) && !trouble.active;
+  const bool ends = !failure && trouble.active;
+  trouble.active = static_cast<bool>(failure);
+  if (begins) note(Level::kWarning, sys::to_text(failure).view());
+  if (ends) note(Level::kNotice, "it works again");
+}
+
+}  // namespace supervise

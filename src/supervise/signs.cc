@@ -1,0 +1,55 @@
+#include "supervise/signs.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+namespace supervise {
+namespace {
+
+// Who writes so much without a newline does not mean readiness.
+constexpr std::size_t kMaxReadyBytes = 4096;
+
+}  // namespace
+
+sys::Failure Signs::prepare(const Service& service, sys::Spawn& spawn, core::Now now) {
+  if (service.wants_socket() && !socket_) {
+    auto socket = sys::owned(system_, system_.receiver(notify_name_));
+    if (!socket) return {"cannot make the socket for", "notify", socket.error()};
+    socket_ = std::move(*socket);
+  }
+  if (const auto number = service.settings().ready_fd) {
+    const auto pipe = system_.pipe();
+    if (!pipe) return {"cannot make the pipe for", "ready_fd", pipe.error()};
+    ready_reader_ = sys::UniqueFd(system_, pipe->reader);
+    ready_writer_ = sys::UniqueFd(system_, pipe->writer);
+    ready_bytes_ = 0;
+    spawn.extra = pipe->writer;
+    spawn.extra_number = static_cast<int>(*number);
+  }
+  if (!service.heartbeat_path().empty()) heartbeat_.begin(stamp_of(service.heartbeat_path()), now);
+  return {};
+}
+
+std::optional<core::FileStamp> Signs::stamp_of(const std::string& path) {
+  const auto info = system_.stat_following(path.c_str());
+  if (!info) return std::nullopt;
+  return core::FileStamp{info->modified, info->inode};
+}
+
+std::optional<core::Instant> Signs::look_at_heartbeat(const Service& service, core::Now now) {
+  return heartbeat_.look(stamp_of(service.heartbeat_path()), now);
+}
+
+bool Signs::read_ready() {
+  std::array<char, 64> bytes;
+  const auto n = system_.read(ready_reader_.get(), bytes);
+  if (!n && n.error().number == EAGAIN) return false;
+  const auto end = bytes.begin() + static_cast<std::ptrdiff_t>(n ? *n : 0);
+  const bool ready = std::find(bytes.begin(), end, '\n') != end;
+  ready_bytes_ += n ? *n : 0;
+  if (ready || !n || *n == 0 || ready_bytes_ > kMaxReadyBytes) ready_reader_ = {};
+  return ready;
+}
+
+}  // namespace supervise

@@ -1,0 +1,45 @@
+// The signs of life and readiness that a service gives: its heartbeat file, the socket of sd_notify(3), and the descriptor on
+// which it says that it is ready. Descriptors and files; what they mean for the service is the machine's affair.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "core/heartbeat.h"
+#include "supervise/service.h"
+#include "sys/unique_fd.h"
+
+namespace supervise {
+
+class Signs {
+ public:
+  // `notify_name`: of the socket, in the abstract namespace.
+  Signs(sys::System& system, std::string notify_name) : system_(system), notify_name_(std::move(notify_name)) {}
+
+  // Makes what the next start of `service` needs, and enters it in `spawn`.
+  sys::Failure prepare(const Service& service, sys::Spawn& spawn, core::Now now);
+  // The process has been made, or could not be.
+  void made() { ready_writer_ = {}; }
+  // It has ended.
+  void ended() { ready_reader_ = {}; }
+
+  // To be watched for reading; -1 where there is nothing to be read.
+  [[nodiscard]] int socket() const { return socket_.get(); }
+  [[nodiscard]] int ready() const { return ready_reader_.get(); }
+
+  // The moment of the last beat since the last look; nothing if there was none.
+  [[nodiscard]] std::optional<core::Instant> look_at_heartbeat(const Service& service, core::Now now);
+  // Whether the line has come that means ready.
+  [[nodiscard]] bool read_ready();
+
+ private:
+  [[nodiscard]] std::optional<core::FileStamp> stamp_of(const std::string& path);
+
+  sys::System& system_;
+  std::string notify_name_;
+  core::Heartbeat heartbeat_;
+  sys::UniqueFd socket_, ready_reader_, ready_writer_;
+  std::size_t ready_bytes_ = 0;
+};
+
+}  // namespace supervise

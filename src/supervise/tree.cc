@@ -1,0 +1,82 @@
+#include "supervise/tree.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+
+namespace supervise {
+namespace {
+
+constexpr core::Nanos kFirstLook = std::chrono::milliseconds(20);
+constexpr core::Nanos kSlowestLook = core::seconds(1);
+constexpr int kMaxDepth = 64;
+
+}  // namespace
+
+sys::Result<Orphans> Tree::orphans(std::int32_t service, std::uint64_t started_since) {
+  std::array<std::int32_t, 256> pids;
+  const auto n = system_.children(pids);
+  if (!n) return n.error();
+  Orphans out;
+  for (const auto pid : std::span(pids).first(*n)) {
+    if (pid == service) continue;
+    const auto info = system_.process(pid);
+    if (info.start >= started_since && !helpers_.is_session(info.session)) (void)out.push_back({pid, info});
+  }
+  return out;
+}
+
+bool Tree::contains(std::int32_t pid) {
+  for (int depth = 0; depth < kMaxDepth && pid > 0; ++depth) {
+    const auto info = system_.process(pid);
+    if (info.start == 0 || helpers_.is_session(info.session)) return false;
+    if (info.parent == system_.own_pid()) return true;
+    pid = info.parent;
+  }
+  return false;
+}
+
+void Tree::end_all(core::Nanos grace, core::Now now) {
+  ending_.emplace();
+  ending_->kill_due = core::after(now.mono, grace);
+  ending_->interval = kFirstLook;
+}
+
+// The orphans of the present are enough: when one of them dies its children become ours, and their turn comes with the next
+// look, which SIGCHLD brings about.
+bool Tree::advance(core::Now now) {
+  if (!ending_) return false;
+  const auto left = orphans(0);
+  if (left ? left->empty() : left.error().number == ENOSYS) {
+    ending_.reset();
+    return true;
+  }
+  const bool kill_now = now.mono >= ending_->kill_due;
+  for (const auto& orphan : *left) {
+    if (orphan.info.dead) continue;
+    if (kill_now)
+      kill(orphan);
+    else
+      tell(orphan.pid);
+  }
+  ending_->next_look = kill_now || !left ? core::after(now.mono, ending_->interval) : ending_->kill_due;
+  if (kill_now || !left) ending_->interval = std::min(ending_->interval * 2, kSlowestLook);
+  return false;
+}
+
+// Together with its process group, so that none escapes by forking faster than we look. Only in a session that one of these
+// processes has made: nobody else can be in there.
+void Tree::kill(const Process& orphan) {
+  const auto own = system_.process(system_.own_pid());
+  const bool all_ours = own.start != 0 && orphan.info.session != own.session && orphan.info.group > 1;
+  (void)system_.kill(all_ours ? -orphan.info.group : orphan.pid, SIGKILL);
+}
+
+void Tree::tell(std::int32_t pid) {
+  if (std::find(ending_->told.begin(), ending_->told.end(), pid) != ending_->told.end()) return;
+  (void)ending_->told.push_back(pid);
+  (void)system_.kill(pid, SIGTERM);
+  (void)system_.kill(pid, SIGCONT);
+}
+
+}  // namespace supervise
