@@ -16,6 +16,14 @@ struct Process {
 };
 using Orphans = core::FixedVector<Process, 64>;
 
+// The end of a tree, under way.
+struct TreeEnding {
+  core::Instant kill_due = core::kNever;
+  core::Instant next_look = core::kNever;
+  core::Nanos interval{0};
+  core::FixedVector<std::int32_t, 64> told;    // whom TERM was sent to
+};
+
 class Tree {
  public:
   Tree(sys::System& system, const Helpers& helpers) : system_(system), helpers_(helpers) {}
@@ -35,18 +43,12 @@ class Tree {
   [[nodiscard]] core::Instant deadline() const { return ending_ ? ending_->next_look : core::kNever; }
 
  private:
-  struct Ending {
-    core::Instant kill_due = core::kNever;
-    core::Instant next_look = core::kNever;
-    core::Nanos interval{0};
-    core::FixedVector<std::int32_t, 64> told;    // whom TERM was sent to
-  };
   void tell(std::int32_t pid);
   void kill(const Process& orphan);
 
   sys::System& system_;
   const Helpers& helpers_;
-  std::optional<Ending> ending_;
+  std::optional<TreeEnding> ending_;
 };
 
 }  // namespace supervise
