@@ -24,7 +24,7 @@ COMPILE = $(CXX) $(STANDARD) $(WARNINGS) $(CXXFLAGS) -MMD -MP
 # The layers, from the bottom up: what stands further down uses what stands above it, never the other way round.
 CORE := accounts command conf environment heartbeat liveness machine notification outcome policy settings state status text words
 SYS := entry error_text event_log faults process published_file real_system resources runtime spawn status_dir
-SUPERVISE := alarm daemon daemon_report daemon_service helpers options service signs tree wrapper
+SUPERVISE := alarm daemon daemon_report daemon_service handover helpers options service signs tree wrapper
 
 LIBRARY := $(CORE:%=core/%.o) $(SYS:%=sys/%.o) $(SUPERVISE:%=supervise/%.o)
 PROGRAM := $(LIBRARY) sys/scanf.o supervise/main.o

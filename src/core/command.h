@@ -8,7 +8,7 @@
 
 namespace core {
 
-enum class Verb { kDown, kUp, kOnce, kExit, kSignal, kPause, kContinue, kAlarmsOff, kAlarmsOn, kReload };
+enum class Verb { kDown, kUp, kOnce, kExit, kSignal, kPause, kContinue, kAlarmsOff, kAlarmsOn, kReload, kUpgrade };
 
 struct Command {
   char byte;

@@ -13,6 +13,7 @@ namespace core {
 struct FileStamp {
   WallTime modified{};
   std::uint64_t inode = 0;
+  WallTime changed{};    // of the inode: where a file replaces another, the numbers of inodes come again
   friend bool operator==(const FileStamp&, const FileStamp&) = default;
 };
 

@@ -47,8 +47,60 @@ std::string_view to_text(Reason reason) {
   return "";
 }
 
+Reason parse_reason(std::string_view text) {
+  for (int i = 0; i <= static_cast<int>(Reason::kTooManyRestarts); ++i)
+    if (to_text(static_cast<Reason>(i)) == text) return static_cast<Reason>(i);
+  return Reason::kNone;
+}
+
 Machine::Machine(const Policy& policy, Now now, std::uint32_t seed)
     : policy_(policy), stamp_(now.wall), since_(now.wall), random_(seed | 1), now_(now) {}
+
+Snapshot Machine::snapshot() const {
+  Snapshot snapshot;
+  snapshot.facts = facts();
+  snapshot.failures = failures_;
+  snapshot.restarts = restarts_;
+  snapshot.window_opened = window_.opened();
+  snapshot.started = started_;
+  snapshot.kill_due = kill_due_;
+  snapshot.next_start = next_start_;
+  snapshot.hook_runs = hook_runs_;
+  snapshot.last_exit = last_exit_.value_or(kNever);
+  return snapshot;
+}
+
+void Machine::restore(const Snapshot& snapshot, Now now) {
+  now_ = now;
+  const auto& facts = snapshot.facts;
+  state_ = facts.state;
+  want_ = facts.want;
+  pid_ = facts.pid;
+  paused_ = facts.paused;
+  alarms_on_ = facts.alarms_on;
+  stamp_ = started_wall_ = facts.started;
+  since_ = facts.since;
+  exit_ = facts.exit;
+  starts_ = facts.starts;
+  exits_ = facts.exits;
+  failures_ = snapshot.failures;
+  restarts_ = snapshot.restarts;
+  window_ = Window::restored(snapshot.window_opened, facts.tries, facts.coredumps);
+  // No moment of the past is later than now, whatever the file says.
+  started_ = std::min(snapshot.started, now.mono);
+  ever_started_ = true;
+  good_run_ = state_ != State::kStarting && now.mono >= running_due();
+  hook_runs_ = snapshot.hook_runs;
+  if (snapshot.last_exit <= now.mono) last_exit_ = snapshot.last_exit;
+  reason_ = facts.reason;
+  if (state_ == State::kStarting || state_ == State::kRunning) {
+    liveness_.begin(policy_, now.mono);
+    if (facts.ready != WallTime{}) liveness_.ready({now.mono, facts.ready});
+  }
+  if (state_ == State::kBackoff) next_start_ = std::min(snapshot.next_start, after(now.mono, policy_.backoff_max + policy_.pacing));
+  if (state_ == State::kFatal) next_start_ = snapshot.next_start;
+  if (state_ == State::kStopping) kill_due_ = policy_.stopwaitsecs == Nanos::zero() ? kNever : std::min(snapshot.kill_due, after(now.mono, policy_.stopwaitsecs));
+}
 
 Actions Machine::step(const Event& event, Now now) {
   now_ = now;
@@ -123,6 +175,8 @@ void Machine::on(const event::Commanded& event) {
       return;
     case Verb::kReload:
       return act(Action::Kind::kReload);
+    case Verb::kUpgrade:
+      return act(Action::Kind::kUpgrade);
   }
 }
 

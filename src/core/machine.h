@@ -59,6 +59,8 @@ enum class Reason : std::uint8_t {
 
 // For people: `exited too quickly`. Empty for kNone; the failure's own words say more for the two of a failed start.
 [[nodiscard]] std::string_view to_text(Reason reason);
+// The inverse; kNone for other words.
+[[nodiscard]] Reason parse_reason(std::string_view text);
 
 namespace event {
 struct Commanded { Verb verb; int signal = 0; };
@@ -91,6 +93,7 @@ struct Action {
     kCheckHeartbeat, // answer with HeartbeatChecked, at once
     kAlarm,          // the first exit of a window; whether alarms are on is in facts()
     kGiveUp,         // a limit was reached: facts().reason says which; kAlarm is not sent as well
+    kUpgrade,        // replace supervise
     kReload,         // answer with Reconfigured, or with nothing
     kExit,           // the service is down, supervise is to end
   };
@@ -123,10 +126,28 @@ struct Facts {
   friend bool operator==(const Facts&, const Facts&) = default;
 };
 
+// What of a machine outlives its supervise, so that the next one on the same directory goes on where it ended. The monotonic
+// clock is the same for all processes from one boot to the next.
+struct Snapshot {
+  Facts facts;                             // but for the failure
+  unsigned failures = 0;
+  int restarts = 0;
+  Instant window_opened = kNever;
+  Instant started{};
+  Instant kill_due = kNever;
+  Instant next_start = kNever;
+  int hook_runs = 0;
+  Instant last_exit = kNever;
+};
+
 class Machine {
  public:
   // A stopped service, wanted down. `seed` feeds the jitter.
   Machine(const Policy& policy, Now now, std::uint32_t seed);
+
+  [[nodiscard]] Snapshot snapshot() const;
+  // Goes on from a snapshot, as the machine's first event. A service that it names is there, or its end will be told.
+  void restore(const Snapshot& snapshot, Now now);
 
   [[nodiscard]] Actions step(const Event& event, Now now);
 

@@ -34,6 +34,15 @@ bool restart_wanted(const Policy& policy, const Outcome& outcome) {
          !policy.exitcodes[static_cast<std::size_t>(outcome.value)];
 }
 
+Window Window::restored(Instant opened, unsigned tries, unsigned coredumps) {
+  Window window;
+  window.open_ = opened != kNever;
+  window.opened_ = opened;
+  window.tries_ = tries;
+  window.coredumps_ = coredumps;
+  return window;
+}
+
 Window::Verdict Window::count(const Policy& policy, Instant now, bool core) {
   if (policy.alarm_interval == Nanos::zero()) {
     reset();

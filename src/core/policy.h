@@ -66,6 +66,10 @@ class Window {
 
   [[nodiscard]] unsigned tries() const { return tries_; }
   [[nodiscard]] unsigned coredumps() const { return coredumps_; }
+  // When it opened; kNever if it is not open.
+  [[nodiscard]] Instant opened() const { return open_ ? opened_ : kNever; }
+  // A window as it was.
+  [[nodiscard]] static Window restored(Instant opened, unsigned tries, unsigned coredumps);
 
  private:
   bool open_ = false;

@@ -1,5 +1,7 @@
 #include "core/state.h"
 
+#include <algorithm>
+
 #include "core/number.h"
 #include "core/strings.h"
 
@@ -33,8 +35,49 @@ class Writer {
     if (time != WallTime{}) text.seconds(time.time_since_epoch(), 3);
     text << '\n';
   }
+  // For the next supervise: a version, and what the other keys do not say.
+  void put_memory(const Snapshot& snapshot) {
+    text << "memory=" << kMemoryVersion << ' ' << snapshot.failures << ' ' << snapshot.restarts << ' ' << snapshot.hook_runs;
+    for (const auto instant : {snapshot.started, snapshot.window_opened, snapshot.kill_due, snapshot.next_start, snapshot.last_exit})
+      text << ' ' << (instant == kNever ? -1 : std::chrono::duration_cast<std::chrono::milliseconds>(instant.time_since_epoch()).count());
+    text << '\n';
+  }
   StateText text;
 };
+
+template <typename T>
+std::optional<T> take_number(std::string_view& text) {
+  return parse_number<T>(take_word(text));
+}
+
+std::optional<Instant> take_instant(std::string_view& text) {
+  constexpr std::int64_t kMax = Nanos::max().count() / 1'000'000;
+  const auto millis = take_number<std::int64_t>(text);
+  if (!millis || *millis < -1 || *millis > kMax) return std::nullopt;
+  return *millis < 0 ? kNever : Instant(std::chrono::milliseconds(*millis));
+}
+
+// `1795247518.217`; the epoch where there is none.
+WallTime parse_time(std::string_view text) {
+  const auto point = text.find('.');
+  const auto whole = parse_number<std::int64_t>(text.substr(0, point));
+  const auto millis = point == std::string_view::npos ? std::nullopt : parse_number<unsigned>(text.substr(point + 1));
+  constexpr std::int64_t kMax = Nanos::max().count() / 1'000'000'000 - 1;
+  if (!whole || *whole < 0 || *whole > kMax || !millis || *millis > 999) return {};
+  return WallTime(seconds(*whole) + std::chrono::milliseconds(*millis));
+}
+
+std::optional<State> parse_state_name(std::string_view text) {
+  for (int i = 0; i <= static_cast<int>(State::kFatal); ++i)
+    if (text == to_text(static_cast<State>(i))) return static_cast<State>(i);
+  return std::nullopt;
+}
+
+std::optional<Want> parse_want(std::string_view text) {
+  for (const auto want : {Want::kUp, Want::kDown, Want::kOnce})
+    if (text == to_text(want)) return want;
+  return std::nullopt;
+}
 
 template <typename T>
 T number_or_zero(std::optional<std::string_view> value) {
@@ -64,6 +107,8 @@ StateText encode_state(const StateRecord& record) {
   out.put_words("status", record.status, kMaxReason);
   out.put("alarm", facts.alarms_on ? "on" : "off");
   out.put("paused", facts.paused ? 1 : 0);
+  out.put("notify", record.notify_name);
+  out.put_memory(record.snapshot);
   out.put("pid_start", record.service.start);
   out.put("supervise_start", record.supervise.start);
   out.put("boot_id", record.boot_id);
@@ -86,6 +131,56 @@ RecordedProcesses recorded_processes(std::string_view text) {
   out.service.start = number_or_zero<std::uint64_t>(state_value(text, "pid_start"));
   out.boot_id = state_value(text, "boot_id").value_or(std::string_view());
   return out;
+}
+
+std::optional<Snapshot> recorded_snapshot(std::string_view text) {
+  const auto value = [text](std::string_view key) { return state_value(text, key).value_or(std::string_view()); };
+  Snapshot out;
+  auto memory = value("memory");
+  const auto version = take_number<int>(memory);
+  const auto failures = take_number<unsigned>(memory);
+  const auto restarts = take_number<int>(memory);
+  const auto hook_runs = take_number<int>(memory);
+  const auto started = take_instant(memory), window = take_instant(memory), kill_due = take_instant(memory),
+             next_start = take_instant(memory), last_exit = take_instant(memory);
+  const auto state = parse_state_name(value("state"));
+  const auto want = parse_want(value("want"));
+  const auto pid = parse_number<std::int32_t>(value("pid"));
+  const bool understood = version == kMemoryVersion && failures && restarts && hook_runs && started && window && kill_due &&
+                          next_start && last_exit && state && want && pid;
+  const bool has_service = state == State::kStarting || state == State::kRunning || state == State::kStopping;
+  if (!understood || has_service != (*pid > 0) || *started == kNever || *restarts < 0 || *hook_runs < 0) return std::nullopt;
+  auto& facts = out.facts;
+  facts.state = *state;
+  facts.want = *want;
+  facts.pid = *pid;
+  facts.paused = value("paused") == "1";
+  facts.alarms_on = value("alarm") != "off";
+  facts.since = parse_time(value("since"));
+  facts.started = facts.stamp = parse_time(value("started"));
+  facts.reason = parse_reason(value("reason"));
+  facts.ready = parse_time(value("ready"));
+  facts.exit = parse_outcome(value("exit"));
+  facts.starts = number_or_zero<std::uint64_t>(value("starts"));
+  facts.exits = number_or_zero<std::uint64_t>(value("exits"));
+  facts.tries = number_or_zero<unsigned>(value("tries"));
+  facts.coredumps = number_or_zero<unsigned>(value("coredumps"));
+  out.failures = *failures;
+  out.restarts = *restarts;
+  out.hook_runs = *hook_runs;
+  out.started = *started;
+  out.window_opened = *window;
+  out.kill_due = *kill_due;
+  out.next_start = *next_start;
+  out.last_exit = *last_exit;
+  return out;
+}
+
+std::string_view recorded_notify_name(std::string_view text) {
+  constexpr std::size_t kMax = 64;
+  const auto name = state_value(text, "notify").value_or(std::string_view());
+  const auto is_of_a_name = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; };
+  return name.size() <= kMax && std::all_of(name.begin(), name.end(), is_of_a_name) ? name : std::string_view();
 }
 
 }  // namespace core

@@ -13,6 +13,9 @@ namespace core {
 inline constexpr std::size_t kStateMax = 1024;
 using StateText = Text<kStateMax>;
 
+// Of the key `memory`, and of what a supervise hands to its successor.
+inline constexpr int kMemoryVersion = 1;
+
 // A process as the kernel tells it from every other one that had or will have its pid.
 struct ProcessId {
   std::int32_t pid = 0;
@@ -29,6 +32,8 @@ struct StateRecord {
   std::string_view reason;       // in words; empty where there is none
   std::string_view status;       // what the service says of itself; may be empty
   Now now;                       // turns next_start into wall time
+  Snapshot snapshot;
+  std::string_view notify_name;  // of the socket that the service was told; empty: none
 };
 
 [[nodiscard]] StateText encode_state(const StateRecord& record);
@@ -43,5 +48,11 @@ struct RecordedProcesses {
   std::string_view boot_id;
 };
 [[nodiscard]] RecordedProcesses recorded_processes(std::string_view text);
+
+// The snapshot of a machine; nothing where the text has none that this version understands.
+[[nodiscard]] std::optional<Snapshot> recorded_snapshot(std::string_view text);
+
+// The name of the notification socket; empty where there is none, or one that no supervise would have chosen.
+[[nodiscard]] std::string_view recorded_notify_name(std::string_view text);
 
 }  // namespace core

@@ -154,7 +154,8 @@ std::string_view Alarm::program(HelperKind kind) const {
     case HelperKind::kMail: return "sendmail or mail";
     case HelperKind::kGsm: return kGsmsend;
     case HelperKind::kAlarmCommand: return targets_.command.empty() ? std::string_view() : targets_.command.front();
-    case HelperKind::kHook: break;
+    case HelperKind::kHook:
+    case HelperKind::kUpgrade: break;
   }
   return {};
 }

@@ -18,6 +18,8 @@ constexpr core::Nanos kMinCheckInterval = std::chrono::milliseconds(200);
 constexpr core::Nanos kPause = std::chrono::milliseconds(100);
 constexpr core::Nanos kExitLimit = core::seconds(10);
 constexpr std::size_t kControlChunk = 4096;
+constexpr core::Nanos kLockPatience = core::seconds(1);
+constexpr core::Nanos kLockPause = std::chrono::milliseconds(20);
 
 core::Machine new_machine(const Service& service, core::Now now, std::int32_t pid) {
   return {service.settings().policy, now, static_cast<std::uint32_t>(now.wall.time_since_epoch().count()) ^ static_cast<std::uint32_t>(pid)};
@@ -56,7 +58,7 @@ Daemon::Started Daemon::start(const Lines& problems) {
   if (!null) return {kSystemError, "cannot open /dev/null: " + std::string(sys::error_text(null.error().number)), {}};
   null_ = std::move(*null);
   self_ = {system_.own_pid(), sys::start_time(system_, system_.own_pid())};
-  if (const auto failure = directory_.open()) {
+  if (const auto failure = open_directory()) {
     if (failure.error.number == EWOULDBLOCK) {
       const auto holder = refuse_second();
       return {kUsage, holder.empty() ? prefix + " is already supervised: its lock is held" : holder, {}};
@@ -65,21 +67,24 @@ Daemon::Started Daemon::start(const Lines& problems) {
   }
   if (auto refusal = refuse_second(); !refusal.empty()) return {kUsage, std::move(refusal), {}};
 
-  const auto leftover = pid_of_leftover();
+  const auto left_running = identity_.handover ? own_snapshot() : find_service();
   directory_.log().to_stderr(identity_.foreground);
   alarm_.emplace(system_, helpers_, identity_.name, identity_.directory, identity_.host, identity_.inherited.environment, null_.get());
   alarm_->use(alarm_->targets_of(service_.settings()));
   step(core::event::Reconfigured{service_.settings().policy, !identity_.hook.empty(), identity_.hook_reset});
   core::Text<128> hello;
-  hello << "supervise started, pid " << self_.pid;
+  hello << (identity_.handover ? "supervise goes on as " : "supervise started, ") << kVersion << ", pid " << self_.pid;
   note(Level::kNotice, hello.view());
   for (const auto& problem : problems) note(problem.level, problem.text);
-  if (leftover != 0) {
-    core::Text<128> text;
-    text << "an earlier supervise left the service running, pid " << leftover << "; a second copy is started";
-    note(Level::kWarning, text.view());
-  }
-  step(core::event::Commanded{core::Verb::kUp});
+  if (left_running)
+    adopt(*left_running);
+  else
+    step(core::event::Commanded{core::Verb::kUp});
+  // Their FIFOs are open anew by now.
+  if (identity_.handover)
+    for (const int fd : {identity_.handover->control, identity_.handover->ok})
+      if (fd >= 0) system_.close(fd);
+  identity_.handover.reset();
   publish();
   expire();
   settle();
@@ -88,8 +93,6 @@ Daemon::Started Daemon::start(const Lines& problems) {
   if (machine_.pid() == 0) started.warning = reason_text(facts).view();
   if (facts.state == core::State::kBackoff) started.warning += "; will keep trying";
   if (publish_failed_) started.warning += prefix + ": status cannot be written; will keep trying";
-  if (leftover != 0 && started.warning.empty())
-    started.warning = "warning: an earlier supervise left the service running, pid " + std::to_string(leftover) + "; this is a second copy";
   return started;
 }
 
@@ -104,20 +107,20 @@ std::string Daemon::refuse_second() {
   return known ? identity_.directory + " is already supervised by pid " + std::to_string(other.pid) : std::string();
 }
 
-// The pid of a service that an earlier supervise left running when it was killed; 0 if there is none.
-std::int32_t Daemon::pid_of_leftover() {
-  const auto state = directory_.recorded_state();
-  const auto recorded = core::recorded_processes(state.view());
-  const auto& service = recorded.service;
-  const bool lives = service.pid > 0 && service.start != 0 && recorded.boot_id == identity_.boot_id &&
-                     sys::start_time(system_, service.pid) == service.start;
-  return lives ? service.pid : 0;
+// One that was just killed holds the lock until it, and a child that it was making, is gone.
+sys::Failure Daemon::open_directory() {
+  const auto give_up = core::after(now_.mono, kLockPatience);
+  while (true) {
+    const auto failure = directory_.open();
+    if (failure.error.number != EWOULDBLOCK || system_.now().mono >= give_up || !refuse_second().empty()) return failure;
+    (void)system_.wait({}, core::after(system_.now().mono, kLockPause));
+  }
 }
 
 bool Daemon::turn() {
   const auto unless_held = [this](core::Instant until, int fd) { return now_.mono < until ? -1 : fd; };
   std::array polls = {sys::Poll{unless_held(control_hold_, directory_.control())}, sys::Poll{unless_held(notify_hold_, signs_.socket())},
-                      sys::Poll{signs_.ready()}, sys::Poll{main_.get()}};
+                      sys::Poll{signs_.ready()}, sys::Poll{unless_held(main_look_ == core::kNever ? core::Instant{} : main_look_, main_.get())}};
   const auto& [control, notify, ready, main] = polls;
   const auto waited = system_.wait(polls, deadline());
   wake_ = core::kNever;
@@ -130,17 +133,20 @@ bool Daemon::turn() {
     if (signs_.socket() >= 0 && now_.mono >= notify_hold_) read_notifications();
     reap();
     if (ended_) main_exited(*ended_);
-    if (main.readable) main_ended();
+    if (main.readable || main_look_ <= now_.mono) look_at_main();
     read_signals();
     if (!waited || control.readable) read_control();
     if (ready.readable && signs_.read_ready()) step(core::event::Ready{});
     if (reload_wanted_) reload();
     expire();
     settle();
+    if (upgrade_wanted_) ask_program();
+    if (may_hand_over()) hand_over();
   } catch (const std::bad_alloc&) {
     note(Level::kWarning, "out of memory; what needed it was left undone");
     wake_up_in(kPause);
   }
+  if (replaced_) return false;
   if (!exit_ || !may_end()) return true;
   note(Level::kNotice, "supervise ended");
   flush_notes();
@@ -155,7 +161,7 @@ bool Daemon::may_end() const {
 
 core::Instant Daemon::deadline() const {
   const auto pending = [this](core::Instant until) { return now_.mono < until ? until : core::kNever; };
-  return std::min({machine_.deadline(), helpers_.deadline(), alarm_->deadline(), tree_.deadline(), leftovers_due_, pidfile_look_, retry_, wake_,
+  return std::min({machine_.deadline(), helpers_.deadline(), alarm_->deadline(), tree_.deadline(), leftovers_due_, pidfile_look_, main_look_, retry_, wake_,
                    pending(control_hold_), pending(notify_hold_)});
 }
 
@@ -253,6 +259,7 @@ void Daemon::execute(const Action& action) {
     case Action::Kind::kAlarm: alarm_wanted_ = true; return;
     case Action::Kind::kGiveUp: give_up_ = true; return;
     case Action::Kind::kReload: reload_wanted_ = true; return;
+    case Action::Kind::kUpgrade: upgrade_wanted_ = true; return;
     case Action::Kind::kExit:
       exit_ = true;
       exit_limit_ = core::after(now_.mono, kExitLimit);

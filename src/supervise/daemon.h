@@ -8,6 +8,7 @@
 
 #include "core/rate_limit.h"
 #include "supervise/alarm.h"
+#include "supervise/handover.h"
 #include "supervise/helpers.h"
 #include "supervise/options.h"
 #include "supervise/service.h"
@@ -31,6 +32,9 @@ struct Identity {
   Inherited inherited;
   std::string boot_id;
   bool foreground = false;
+  std::string program;                     // the file that this process executes
+  std::vector<std::string> arguments;      // of the command line, without the program's name
+  std::optional<Handover> handover;        // of the program that this process was before
 };
 
 // Loads and prepares the service's configuration. Problems are added to `problems`; nothing is returned on errors.
@@ -59,14 +63,22 @@ class Daemon {
   };
 
   [[nodiscard]] std::string refuse_second();
-  [[nodiscard]] std::int32_t pid_of_leftover();
   void reap();
   void main_exited(const core::Outcome& outcome);
   [[nodiscard]] sys::Result<bool> follow(const core::Outcome& outcome);
   [[nodiscard]] const Process* choose_main(const Orphans& orphans);
   void look_at_pidfile();
   void set_main(const Process& process);
-  void main_ended();
+  void watch_main(const sys::ProcessInfo& info);
+  void look_at_main();
+  [[nodiscard]] bool is_service_there();
+  [[nodiscard]] std::optional<core::Snapshot> find_service();
+  void adopt(const core::Snapshot& snapshot);
+  [[nodiscard]] std::optional<core::Snapshot> own_snapshot();
+  void ask_program();
+  void hand_over();
+  [[nodiscard]] bool may_hand_over() const;
+  [[nodiscard]] sys::Failure open_directory();
   void read_notifications();
   void notified(const core::Notification& message);
   void end_tree();
@@ -115,7 +127,10 @@ class Daemon {
   core::Instant follow_until_ = core::kNever;    // a forking service that exits with 0 before then goes on as another process
   core::Instant pidfile_look_ = core::kNever;    // the pid file is looked at then, again and again
   core::Instant pidfile_until_{};                // but not after this
-  sys::UniqueFd main_;                           // of a service that is not our child: readable when it has ended
+  bool is_child_ = true;                         // the service is our child, and we are told of its end
+  sys::UniqueFd main_;                           // else: readable when it has ended
+  core::Instant main_look_ = core::kNever;       // or it is looked at then
+  int main_looks_ = 0;
   core::Text<160> status_text_;                  // what the service says of itself
   bool status_told_ = true;                      // status_text_ is published
   core::Instant notify_hold_{};                  // the notification socket is not looked at before
@@ -128,6 +143,7 @@ class Daemon {
   core::Instant retry_ = core::kNever;     // of publishing and mending
   core::Instant last_check_{};
   bool reload_wanted_ = false;
+  bool upgrade_wanted_ = false, upgrade_ready_ = false, replaced_ = false;
   core::Instant wake_ = core::kNever;      // the next turn comes then at the latest
   core::Instant control_hold_{};           // control is not looked at before
   core::Instant exit_limit_ = core::kNever;

@@ -42,7 +42,8 @@ sys::Failure Daemon::write_status(const core::Facts& facts, sys::StatusDir::Mean
 core::StateText Daemon::state_text(const core::Facts& facts) const {
   const auto reason = reason_text(facts);
   const auto process = facts.pid == process_.pid ? process_ : core::ProcessId{facts.pid, 0};
-  return core::encode_state({identity_.name, facts, self_, process, identity_.boot_id, reason.view(), status_text_.view(), now_});
+  return core::encode_state({identity_.name, facts, self_, process, identity_.boot_id, reason.view(), status_text_.view(), now_,
+                             machine_.snapshot(), service_.wants_socket() ? identity_.inherited.notify_name : std::string_view()});
 }
 
 core::Text<256> Daemon::reason_text(const core::Facts& facts) const {

@@ -16,6 +16,10 @@ using sys::Level;
 constexpr core::Nanos kPause = std::chrono::milliseconds(100);
 constexpr core::Nanos kFollow = core::seconds(1);
 constexpr std::size_t kMaxPidFile = 64;
+constexpr core::Nanos kAnswerLimit = core::seconds(10);
+constexpr core::Nanos kLook = core::seconds(1);
+constexpr core::Nanos kEndLook = std::chrono::milliseconds(2);
+constexpr int kMaxLooks = 10;
 constexpr core::Nanos kPidFileLook = std::chrono::milliseconds(100);
 constexpr core::Nanos kPidFileWait = core::seconds(5);
 constexpr core::Nanos kLeftoverDelay = core::seconds(1);
@@ -68,7 +72,7 @@ void Daemon::started(std::int32_t pid) {
 
 void Daemon::send_signal(int signal, bool to_group) {
   publish();
-  if (ended_) return;
+  if (ended_ || (!is_child_ && !is_service_there())) return;
   const auto pid = machine_.pid();
   auto sent = system_.kill(to_group ? -pid : pid, signal);
   // It may have left its group.
@@ -170,11 +174,7 @@ const Process* Daemon::choose_main(const Orphans& orphans) {
 
 void Daemon::set_main(const Process& process) {
   process_ = {process.pid, process.info.start};
-  main_ = {};
-  if (process.info.parent != self_.pid) {
-    auto watch = sys::owned(system_, system_.watch_process(process.pid));
-    if (watch) main_ = std::move(*watch);
-  }
+  watch_main(process.info);
   core::Text<128> text;
   text << "the service goes on as pid " << process.pid << ' ';
   text.printable(process.info.name.view());
@@ -182,10 +182,83 @@ void Daemon::set_main(const Process& process) {
   step(core::event::MainChanged{process.pid});
 }
 
-// Its parent, which is not us, learns how it ended.
-void Daemon::main_ended() {
+// One that is not our child is watched, so that its end is noticed at once.
+void Daemon::watch_main(const sys::ProcessInfo& info) {
   main_ = {};
-  if (machine_.pid() != 0) service_exited(core::Outcome{});
+  main_look_ = core::kNever;
+  is_child_ = info.parent == self_.pid;
+  if (is_child_) return;
+  auto watch = sys::owned(system_, system_.watch_process(process_.pid));
+  if (watch) main_ = std::move(*watch);
+  // Where the kernel can't, or has no descriptor for it now.
+  if (!watch) main_look_ = core::after(now_.mono, kLook);
+}
+
+// A look at a service that is not our child and may have ended. Its parent, which is not us, learns how; we may be told.
+void Daemon::look_at_main() {
+  if (machine_.pid() == 0) return;
+  const bool lives = is_service_there();
+  if (lives && !main_) {
+    const auto info = system_.process(process_.pid);
+    return watch_main(info);
+  }
+  if (lives) return;
+  const auto end = main_ ? system_.end_of(main_.get()) : sys::Result<core::Outcome>(sys::Errno{ENOSYS});
+  const bool may_come = !end && end.error().number == EAGAIN && ++main_looks_ < kMaxLooks;
+  main_look_ = may_come ? core::after(now_.mono, kEndLook) : core::kNever;
+  if (may_come) return;
+  main_ = {};
+  main_looks_ = 0;
+  service_exited(end ? *end : core::Outcome{});
+}
+
+// Whether the pid of the service is the service's still, and not that of a stranger.
+bool Daemon::is_service_there() {
+  return sys::start_time(system_, process_.pid) == process_.start;
+}
+
+// The service that a supervise which was killed has left running, and what that supervise knew of it.
+std::optional<core::Snapshot> Daemon::find_service() {
+  const auto state = directory_.recorded_state();
+  const auto recorded = core::recorded_processes(state.view());
+  if (recorded.service.pid <= 0 || recorded.service.start == 0 || recorded.boot_id != identity_.boot_id) return std::nullopt;
+  process_ = recorded.service;
+  if (!is_service_there()) {
+    process_ = {};
+    return std::nullopt;
+  }
+  if (auto snapshot = core::recorded_snapshot(state.view())) return snapshot;
+  // There is never a second copy, even if the rest of the file is not what we understand.
+  core::Snapshot snapshot;
+  snapshot.facts.state = core::State::kRunning;
+  snapshot.facts.want = core::Want::kUp;
+  snapshot.facts.pid = process_.pid;
+  snapshot.facts.starts = 1;
+  snapshot.started = now_.mono;
+  snapshot.facts.started = snapshot.facts.since = now_.wall;
+  return snapshot;
+}
+
+// What the program that this process was before knew of the service, which may have ended meanwhile; we are told how.
+std::optional<core::Snapshot> Daemon::own_snapshot() {
+  const auto state = directory_.recorded_state();
+  process_ = core::recorded_processes(state.view()).service;
+  status_text_ << core::state_value(state.view(), "status").value_or(std::string_view());
+  return core::recorded_snapshot(state.view());
+}
+
+void Daemon::adopt(const core::Snapshot& snapshot) {
+  machine_.restore(snapshot, now_);
+  // A command that is still on its way into the background may be followed.
+  if (snapshot.facts.state != core::State::kStarting) follow_until_ = {};
+  const auto handover = identity_.handover.value_or(Handover());
+  signs_.adopt(service_, handover.notify, handover.ready, now_);
+  if (snapshot.facts.pid == 0) return;
+  watch_main(system_.process(process_.pid));
+  if (identity_.handover) return;
+  core::Text<128> text;
+  text << "adopted the service, which is running: pid " << process_.pid;
+  note(Level::kNotice, text.view());
 }
 
 void Daemon::service_exited(const core::Outcome& outcome) {
@@ -201,6 +274,8 @@ void Daemon::service_exited(const core::Outcome& outcome) {
   }
   process_ = {};
   main_ = {};
+  main_look_ = core::kNever;
+  is_child_ = true;
   signs_.ended();
   status_text_.clear();
   step(core::event::Exited{outcome});
@@ -253,7 +328,7 @@ void Daemon::end_tree() {
     core::Text<160> refusal;
     if (datagram->size > buffer.size())
       refusal << "it is longer than " << buffer.size() << " bytes";
-    else if (!tree_.contains(datagram->sender))
+    else if (!tree_.contains(datagram->sender, machine_.pid()))
       refusal << "that is not a living process of the service";
     if (refusal.view().empty()) {
       notified(message);
@@ -275,13 +350,63 @@ void Daemon::notified(const core::Notification& message) {
   step(core::event::Notified{message});
   if (!message.main_pid || *message.main_pid == machine_.pid()) return;
   const Process main{*message.main_pid, system_.process(*message.main_pid)};
-  if (!main.info.dead && tree_.contains(main.pid)) return set_main(main);
+  if (!main.info.dead && tree_.contains(main.pid, machine_.pid())) return set_main(main);
   core::Text<128> text;
   text << "MAINPID=" << main.pid << " refused: that is not a living process of the service";
   if (refusal_notes_.allow(now_.mono)) note(Level::kWarning, text.view());
 }
 
+// The program on disk is asked first whether it can take over: once it has our place there is no way back.
+void Daemon::ask_program() {
+  upgrade_wanted_ = false;
+  const auto asked = question();
+  std::vector<const char*> arguments = {identity_.program.c_str(), asked.c_str()};
+  for (const auto& argument : identity_.arguments) arguments.push_back(argument.c_str());
+  arguments.push_back(nullptr);
+  sys::Spawn spawn{};
+  spawn.arguments = arguments.data();
+  spawn.environment = identity_.inherited.environment;
+  spawn.input = spawn.output = spawn.errors = null_.get();
+  const auto failure = helpers_.start(HelperKind::kUpgrade, spawn, kAnswerLimit, now_);
+  if (!failure) return;
+  core::Text<300> text;
+  text << "no upgrade: ";
+  text.printable(identity_.program) << " cannot be executed: " << sys::error_text(failure->cause);
+  note(Level::kWarning, text.view());
+}
+
+// Nothing may be under way that only we know of.
+bool Daemon::may_hand_over() const {
+  return upgrade_ready_ && !exit_ && !ended_ && helpers_.none_run() && !tree_.is_ending() && alarm_->deadline() == core::kNever;
+}
+
+void Daemon::hand_over() {
+  upgrade_ready_ = false;
+  note(Level::kNotice, "handing over to the program on disk");
+  published_.reset();
+  publish();
+  flush_notes();
+  const Handover handover{identity_.inherited.umask, directory_.control(), directory_.ok(), signs_.socket(), signs_.ready()};
+  const auto resume = to_argument(handover);
+  std::vector<const char*> arguments = {identity_.program.c_str(), resume.c_str()};
+  for (const auto& argument : identity_.arguments) arguments.push_back(argument.c_str());
+  arguments.push_back(nullptr);
+  const std::array kept = {handover.control, handover.ok, handover.notify, handover.ready};
+  const auto done = system_.replace(identity_.program.c_str(), arguments.data(), identity_.inherited.environment, kept);
+  replaced_ = static_cast<bool>(done);    // in a simulated system, where there is a way back
+  if (done) return;
+  core::Text<300> text;
+  text << "no upgrade: ";
+  text.printable(identity_.program) << " cannot be executed: " << sys::error_text(done.error().number);
+  note(Level::kWarning, text.view());
+}
+
 void Daemon::helper_ended(const HelperEnd& end) {
+  if (end.kind == HelperKind::kUpgrade) {
+    upgrade_ready_ = end.outcome == core::Outcome::code(0);
+    if (!upgrade_ready_) note(Level::kWarning, "no upgrade: the program on disk is not compatible, or finds the configuration faulty; this one goes on");
+    return;
+  }
   if (end.kind == HelperKind::kHook) step(core::event::HookEnded{});
   if (end.outcome == core::Outcome::code(0)) return;
   core::Text<256> text;

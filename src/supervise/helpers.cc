@@ -38,6 +38,10 @@ bool Helpers::is_session(std::int32_t session) const {
   return std::any_of(helpers_.begin(), helpers_.end(), [session](const Helper& h) { return h.session == session; });
 }
 
+bool Helpers::none_run() const {
+  return std::none_of(helpers_.begin(), helpers_.end(), [](const Helper& h) { return h.pid != 0; });
+}
+
 void Helpers::expire(core::Now now) {
   for (auto& helper : helpers_) {
     if (helper.pid == 0 || now.mono < helper.limit) continue;

@@ -10,7 +10,7 @@
 
 namespace supervise {
 
-enum class HelperKind : std::uint8_t { kMail, kAlarmCommand, kGsm, kHook };
+enum class HelperKind : std::uint8_t { kMail, kAlarmCommand, kGsm, kHook, kUpgrade };
 
 struct HelperEnd {
   HelperKind kind;
@@ -31,6 +31,8 @@ class Helpers {
 
   // Whether `session` is one that a helper leads, or led lately.
   [[nodiscard]] bool is_session(std::int32_t session) const;
+
+  [[nodiscard]] bool none_run() const;
 
   // Kills those whose limit is over.
   void expire(core::Now now);

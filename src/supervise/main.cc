@@ -15,6 +15,11 @@ namespace {
 
 constexpr const char* kDefaultConf = "supervise.conf";
 
+// The one daemon of this process, and the system, which outlives it. Static, because that costs less memory than the heap
+// or the stack.
+constinit sys::RealSystem g_system;
+constinit std::optional<Daemon> g_daemon;
+
 // Names and values in it are from outside, and this may be a terminal.
 std::string printable(std::string_view text) {
   std::string out(text.size(), '\0');
@@ -23,7 +28,7 @@ std::string printable(std::string_view text) {
 }
 
 int complain(const std::string& what, int status) {
-  sys::print_error("supervise: " + printable(what) + "\n");
+  (void)g_system.write_unless_blocked(2, "supervise: " + printable(what) + "\n");
   return status;
 }
 
@@ -51,8 +56,12 @@ Identity identify(sys::System& system, const Options& options) {
   identity.hook = options.hook;
   identity.hook_reset = options.hook_reset;
   identity.inherited.environment = environ;
-  identity.inherited.notify_name = "supervise-" + sys::random_name();
+  // A service that is running already was told the name that its supervise had chosen.
+  const auto state = sys::read_file(system, (identity.directory + "/state").c_str(), core::kStateMax);
+  identity.inherited.notify_name = core::recorded_notify_name(state ? *state : "");
+  if (identity.inherited.notify_name.empty()) identity.inherited.notify_name = "supervise-" + sys::random_name();
   identity.boot_id = boot_id(system);
+  identity.program = sys::own_program();
   identity.foreground = options.foreground;
   return identity;
 }
@@ -87,21 +96,21 @@ int check(sys::System& system, const Identity& identity) {
   return 0;
 }
 
-// The one daemon of this process, and the system, which outlives it. Static, because that costs less memory than the heap
-// or the stack.
-constinit sys::RealSystem g_system;
-constinit std::optional<Daemon> g_daemon;
 
 // Returns the exit status of a supervise that failed; the daemon runs if there is none.
 std::optional<int> start(sys::System& system, Identity identity) {
-  identity.inherited.umask = sys::clear_umask();
+  const bool resumes = identity.handover.has_value();
+  const auto umask = sys::clear_umask();
+  identity.inherited.umask = resumes ? identity.handover->umask : umask;
   Lines problems;
   auto service = load_service(system, identity, problems);
   print_problems(problems);
   if (!service) return kUsage;
 
   sys::Launch launch;
-  if (identity.foreground)
+  if (resumes) {
+    // In the same process as before: it has its place already.
+  } else if (identity.foreground)
     launch.stay();
   else if (!launch.detach())
     return complain("cannot detach: no process can be made", kSystemError);
@@ -109,7 +118,12 @@ std::optional<int> start(sys::System& system, Identity identity) {
   sys::become_subreaper();
 
   g_daemon.emplace(system, std::move(identity), std::move(*service));
-  const auto started = g_daemon->start(problems);
+  auto started = g_daemon->start(problems);
+  // A service is there, and nobody else who would look after it.
+  while (resumes && !started.error.empty()) {
+    (void)system.wait({}, core::after(system.now().mono, core::seconds(1)));
+    started = g_daemon->start(problems);
+  }
   if (!started.error.empty()) {
     complain(started.error, started.status);
     launch.report(started.status);
@@ -140,7 +154,11 @@ int wrap(sys::System& system, core::Settings settings) {
 }
 
 // Kept out of main(): what start-up needs of the stack would stay there for as long as supervise lives.
-[[gnu::noinline]] std::optional<int> set_out(sys::System& system, int argc, char** argv) {
+[[gnu::noinline]] std::optional<int> set_out(sys::System& system, int argc, char** argv, const std::optional<Handover>& handover) {
+  const std::string_view first = argc > 1 ? argv[1] : "";
+  const bool asked = is_question(first);
+  if (asked && !can_answer(first)) return kUsage;
+  if (asked || handover) --argc, ++argv;
   const auto options = parse_options(argc, argv);
   if (!options.error.empty()) return complain(options.error + "; see supervise -h", kUsage);
   if (options.mode == Options::Mode::kShowHelp) return sys::print(help()), 0;
@@ -151,6 +169,12 @@ int wrap(sys::System& system, core::Settings settings) {
   if (!options.directory.empty() && identity.directory.empty())
     return complain("the working directory is gone; name DIR absolutely", kSystemError);
   if (options.mode == Options::Mode::kCheck) return check(system, identity);
+  if (asked) {
+    Lines problems;
+    return load_service(system, identity, problems) ? 0 : kUsage;
+  }
+  identity.handover = handover;
+  identity.arguments.assign(argv + 1, argv + argc);
   return start(system, std::move(identity));
 }
 
@@ -159,8 +183,9 @@ int wrap(sys::System& system, core::Settings settings) {
 
 int main(int argc, char** argv) {
   sys::ensure_standard_descriptors();
-  sys::close_inherited_descriptors();
-  if (const auto status = supervise::set_out(supervise::g_system, argc, argv)) return *status;
+  const auto handover = argc > 1 ? supervise::parse_handover(argv[1]) : std::nullopt;
+  if (!handover) sys::close_inherited_descriptors();
+  if (const auto status = supervise::set_out(supervise::g_system, argc, argv, handover)) return *status;
   sys::return_unused_heap();
   do sys::return_unused_stack();
   while (supervise::g_daemon->turn());

@@ -13,11 +13,9 @@ constexpr std::size_t kMaxReadyBytes = 4096;
 }  // namespace
 
 sys::Failure Signs::prepare(const Service& service, sys::Spawn& spawn, core::Now now) {
-  if (service.wants_socket() && !socket_) {
-    auto socket = sys::owned(system_, system_.receiver(notify_name_));
-    if (!socket) return {"cannot make the socket for", "notify", socket.error()};
-    socket_ = std::move(*socket);
-  }
+  // A name that is taken will be tomorrow: better a service that nobody hears than none.
+  const auto opened = open_socket(service);
+  if (!opened && opened.error().number != EADDRINUSE) return {"cannot make the socket for", "notify", opened.error()};
   if (const auto number = service.settings().ready_fd) {
     const auto pipe = system_.pipe();
     if (!pipe) return {"cannot make the pipe for", "ready_fd", pipe.error()};
@@ -31,10 +29,25 @@ sys::Failure Signs::prepare(const Service& service, sys::Spawn& spawn, core::Now
   return {};
 }
 
+sys::Status Signs::open_socket(const Service& service) {
+  if (!service.wants_socket() || socket_) return sys::ok();
+  auto socket = sys::owned(system_, system_.receiver(notify_name_));
+  if (!socket) return socket.error();
+  socket_ = std::move(*socket);
+  return sys::ok();
+}
+
+void Signs::adopt(const Service& service, int socket, int ready, core::Now now) {
+  if (socket >= 0) socket_ = sys::UniqueFd(system_, socket);
+  if (ready >= 0) ready_reader_ = sys::UniqueFd(system_, ready);
+  (void)open_socket(service);
+  if (!service.heartbeat_path().empty()) heartbeat_.begin(stamp_of(service.heartbeat_path()), now);
+}
+
 std::optional<core::FileStamp> Signs::stamp_of(const std::string& path) {
   const auto info = system_.stat_following(path.c_str());
   if (!info) return std::nullopt;
-  return core::FileStamp{info->modified, info->inode};
+  return core::FileStamp{info->modified, info->inode, info->changed};
 }
 
 std::optional<core::Instant> Signs::look_at_heartbeat(const Service& service, core::Now now) {

@@ -18,6 +18,9 @@ class Signs {
 
   // Makes what the next start of `service` needs, and enters it in `spawn`.
   sys::Failure prepare(const Service& service, sys::Spawn& spawn, core::Now now);
+  // The same for a service that is running already, with descriptors that an earlier program of this process has handed over
+  // (-1: none); what fails is left out.
+  void adopt(const Service& service, int socket, int ready, core::Now now);
   // The process has been made, or could not be.
   void made() { ready_writer_ = {}; }
   // It has ended.
@@ -33,6 +36,7 @@ class Signs {
   [[nodiscard]] bool read_ready();
 
  private:
+  sys::Status open_socket(const Service& service);
   [[nodiscard]] std::optional<core::FileStamp> stamp_of(const std::string& path);
 
   sys::System& system_;

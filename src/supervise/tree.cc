@@ -26,8 +26,9 @@ sys::Result<Orphans> Tree::orphans(std::int32_t service, std::uint64_t started_s
   return out;
 }
 
-bool Tree::contains(std::int32_t pid) {
+bool Tree::contains(std::int32_t pid, std::int32_t service) {
   for (int depth = 0; depth < kMaxDepth && pid > 0; ++depth) {
+    if (pid == service) return true;
     const auto info = system_.process(pid);
     if (info.start == 0 || helpers_.is_session(info.session)) return false;
     if (info.parent == system_.own_pid()) return true;

@@ -32,8 +32,8 @@ class Tree {
   // among them there may be others, its children, that have come to us since. ENOSYS where the system does not tell.
   [[nodiscard]] sys::Result<Orphans> orphans(std::int32_t service, std::uint64_t started_since = 0);
 
-  // Whether `pid`, which may be dead, descends from us and not from a helper.
-  [[nodiscard]] bool contains(std::int32_t pid);
+  // Whether `pid`, which may be dead, is the service, or descends from it, or from us and not from a helper.
+  [[nodiscard]] bool contains(std::int32_t pid, std::int32_t service);
 
   // Begins to end all orphans and what descends from them: TERM, and after `grace` KILL.
   void end_all(core::Nanos grace, core::Now now);

@@ -4,7 +4,6 @@
 #include <limits.h>
 #include <linux/close_range.h>
 #include <malloc.h>
-#include <poll.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
@@ -44,7 +43,7 @@ pid_t plain_fork() {
   do n = ::read(pipe, &status, 1);
   while (n < 0 && errno == EINTR);
   if (n == 1) _exit(status);
-  print_error("supervise: the new supervise died before it was ready\n");
+  write_all(2, "supervise: the new supervise died before it was ready\n");
   waitpid(child, nullptr, 0);
   _exit(kStartFailed);
 }
@@ -92,6 +91,12 @@ std::string host_name() {
   return name.data();
 }
 
+std::string own_program() {
+  std::array<char, PATH_MAX> path{};
+  const auto n = readlink("/proc/self/exe", path.data(), path.size());
+  return n <= 0 ? std::string() : std::string(path.data(), static_cast<std::size_t>(n));
+}
+
 std::string random_name() {
   std::array<unsigned char, 8> bytes{};
   if (getrandom(bytes.data(), bytes.size(), 0) < 0) return std::to_string(getpid());
@@ -126,10 +131,6 @@ void return_unused_heap() {
 #endif
 }
 
-void print_error(std::string_view text) {
-  pollfd poll{2, POLLOUT, 0};
-  if (::poll(&poll, 1, 0) > 0 && (poll.revents & POLLOUT) != 0) write_all(2, text);
-}
 void print(std::string_view text) { write_all(1, text); }
 
 bool Launch::detach() {

@@ -20,6 +20,9 @@ unsigned clear_umask();
 
 [[nodiscard]] std::string host_name();
 
+// The file of the program that this process executes; empty where the system does not tell.
+[[nodiscard]] std::string own_program();
+
 // 16 hexadecimal digits that nobody can foretell.
 [[nodiscard]] std::string random_name();
 
@@ -32,8 +35,7 @@ void return_unused_heap();
 // Gives back the pages of the stack below the caller. Cheap enough for every turn of a loop.
 void return_unused_stack();
 
-// Writes to standard error, but where nobody reads that; nothing can be done where it fails.
-void print_error(std::string_view text);
+// Writes to standard output; nothing can be done where that fails. For standard error see System::write_unless_blocked.
 void print(std::string_view text);
 
 // The two halves of a detached start: the launcher waits for the word of the process that goes on.

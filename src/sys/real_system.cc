@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stddef.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -89,8 +90,8 @@ FileInfo info_of(const struct stat& st) {
                     : S_ISFIFO(st.st_mode) ? FileType::kFifo
                     : S_ISLNK(st.st_mode)  ? FileType::kLink
                                            : FileType::kOther;
-  const core::WallTime modified(core::seconds(st.st_mtim.tv_sec) + core::Nanos(st.st_mtim.tv_nsec));
-  return {type, st.st_mode & 07777U, st.st_uid, st.st_gid, st.st_nlink, st.st_dev, st.st_ino, st.st_size, modified};
+  const auto time = [](const timespec& ts) { return core::WallTime(core::seconds(ts.tv_sec) + core::Nanos(ts.tv_nsec)); };
+  return {type, st.st_mode & 07777U, st.st_uid, st.st_gid, st.st_nlink, st.st_dev, st.st_ino, st.st_size, time(st.st_mtim), time(st.st_ctim)};
 }
 
 int flags_of(OpenMode mode) {
@@ -204,8 +205,18 @@ Result<std::size_t> RealSystem::write(int fd, std::string_view data) {
   return count_of(retried([&] { return ::write(fd, data.data(), data.size()); }));
 }
 
-// A pipe that poll(2) finds writable has room for PIPE_BUF bytes. O_NONBLOCK would be set for the caller as well.
+// A pipe that poll(2) finds writable has room for PIPE_BUF bytes; a terminal may have less than a line, so that one is opened
+// anew without blocking. O_NONBLOCK on `fd` itself would be set for the caller as well.
 Result<std::size_t> RealSystem::write_unless_blocked(int fd, std::string_view data) {
+  if (isatty(fd)) {
+    core::Text<32> path;
+    path << "/proc/self/fd/" << fd;
+    const int own = ::open(path.c_str(), O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (own < 0) return Errno{errno};
+    const auto written = write(own, data);
+    ::close(own);
+    return written;
+  }
   pollfd poll{fd, POLLOUT, 0};
   if (::poll(&poll, 1, 0) <= 0 || (poll.revents & POLLOUT) == 0) return Errno{EAGAIN};
   return write(fd, data);
@@ -278,6 +289,23 @@ Result<int> RealSystem::pipe_with(std::string_view data) {
   if (written >= 0) return ends[0];
   ::close(ends[0]);
   return Errno{error};
+}
+
+Result<core::Outcome> RealSystem::end_of(int watch) {
+  // pidfd_info of Linux 6.15 and PIDFD_GET_INFO, which the headers may not have yet: linux/pidfd.h.
+  struct Info {
+    std::uint64_t mask, cgroup;
+    std::uint32_t ids[11];
+    std::int32_t status;
+  };
+  constexpr std::uint64_t kExit = 1U << 3;
+  constexpr auto kGetInfo = _IOWR(0xff, 11, Info);
+  Info info{};
+  info.mask = kExit;
+  if (ioctl(watch, kGetInfo, &info) < 0) return Errno{errno == ENOTTY || errno == EINVAL ? ENOSYS : errno};
+  if ((info.mask & kExit) == 0) return Errno{EAGAIN};
+  return WIFSIGNALED(info.status) ? core::Outcome::signal(WTERMSIG(info.status), WCOREDUMP(info.status))
+                                  : core::Outcome::code(WEXITSTATUS(info.status));
 }
 
 Result<Pipe> RealSystem::pipe() {
@@ -378,6 +406,14 @@ Result<int> RealSystem::watch_process(std::int32_t pid) {
 #else
   return Errno{ENOSYS};
 #endif
+}
+
+Status RealSystem::replace(const char* program, const char* const* arguments, const char* const* environment, std::span<const int> kept) {
+  for (const int fd : kept) (void)fcntl(fd, F_SETFD, 0);
+  execve(program, const_cast<char* const*>(arguments), const_cast<char* const*>(environment));
+  const Errno error{errno};
+  for (const int fd : kept) (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+  return error;
 }
 
 std::int32_t RealSystem::own_pid() { return getpid(); }

@@ -40,6 +40,8 @@ class RealSystem final : public System {
   ProcessInfo process(std::int32_t pid) override;
   Result<std::size_t> children(std::span<std::int32_t> into) override;
   Result<int> watch_process(std::int32_t pid) override;
+  Result<core::Outcome> end_of(int watch) override;
+  Status replace(const char* program, const char* const* arguments, const char* const* environment, std::span<const int> kept) override;
   std::int32_t own_pid() override;
   std::uint32_t own_uid() override;
   core::Now now() override;

@@ -43,6 +43,7 @@ class StatusDir {
   Failure set_group(std::uint32_t group);
 
   [[nodiscard]] int control() const { return control_.get(); }
+  [[nodiscard]] int ok() const { return ok_.get(); }
   [[nodiscard]] int service_output() const { return output_.get(); }
   [[nodiscard]] int service_errors() const { return errors_.get(); }
   [[nodiscard]] EventLog& log() { return log_; }

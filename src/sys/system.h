@@ -31,7 +31,7 @@ struct FileInfo {
   std::uint64_t device = 0;
   std::uint64_t inode = 0;
   std::int64_t size = 0;
-  core::WallTime modified{};
+  core::WallTime modified{}, changed{};
 };
 
 // How to open an entry. Every descriptor is close-on-exec, non-blocking, and never becomes our terminal. Links are not
@@ -172,6 +172,10 @@ class System {
   virtual Result<std::size_t> children(std::span<std::int32_t> into) = 0;
   // A descriptor that becomes readable when `pid`, which need not be a child, ends. ENOSYS where there is none such.
   virtual Result<int> watch_process(std::int32_t pid) = 0;
+  // How the process ended that `watch` is of. EAGAIN: its parent has not reaped it yet; ENOSYS: this system does not tell.
+  virtual Result<core::Outcome> end_of(int watch) = 0;
+  // Goes on as another program, with `kept` left open (-1: none). Returns only if that can't be done.
+  virtual Status replace(const char* program, const char* const* arguments, const char* const* environment, std::span<const int> kept) = 0;
   virtual std::int32_t own_pid() = 0;
   virtual std::uint32_t own_uid() = 0;
 

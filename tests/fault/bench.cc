@@ -83,6 +83,16 @@ bool Bench::start() {
   return false;
 }
 
+void Bench::kill_supervise() {
+  daemon_.reset();
+  system.kill_supervise();
+}
+
+void Bench::pass(core::Nanos time) {
+  system.set_horizon(system.mono() + time);
+  (void)system.wait({}, core::kNever);
+}
+
 void Bench::turn() {
   if (system.mono() - second_ >= core::seconds(1)) {
     second_ = system.mono();

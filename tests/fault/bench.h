@@ -28,6 +28,12 @@ class Bench {
   [[nodiscard]] int error_status() const { return started_.status; }
   [[nodiscard]] const std::string& warning() const { return started_.warning; }
 
+  // As KILL would, leaving the service and the directory as they are.
+  void kill_supervise();
+
+  // Time passes, and nobody looks.
+  void pass(core::Nanos time);
+
   // Turns until `since_begin`, or until supervise has ended.
   void run_until(core::Nanos since_begin);
   [[nodiscard]] bool ended() const { return ended_; }

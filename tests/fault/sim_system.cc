@@ -17,6 +17,7 @@ using sys::Status;
 
 constexpr std::size_t kBlock = 4096;
 constexpr std::uint64_t kOwnStart = 5000;
+constexpr std::int32_t kInit = 1;
 constexpr std::string_view kOwnDescriptors = "/proc/self/fd/";
 
 std::int64_t blocks(std::size_t size) { return static_cast<std::int64_t>((size + kBlock - 1) / kBlock); }
@@ -153,9 +154,16 @@ void SimSystem::die(Child& child, core::Outcome outcome) {
     other.parent = pid;
     if (!other.alive) zombies_.push_back(other_pid);
   }
+  if (child.parent == kInit) child.reaped = true;
   if (child.parent != pid) return;
   zombies_.push_back(child.pid);
   arrived_.child = true;
+}
+
+void SimSystem::kill_supervise() {
+  for (auto& [child_pid, child] : children_)
+    if (child.parent == pid) child.parent = kInit;
+  ++pid;
 }
 
 Child& SimSystem::fork_from(std::int32_t parent, const std::string& name) {
@@ -359,7 +367,7 @@ Status SimSystem::truncate(int fd, std::int64_t size) {
 
 namespace {
 sys::FileInfo info_of(const Node& node) {
-  return {node.type, node.mode, node.uid, node.gid, node.links, 1, node.inode, static_cast<std::int64_t>(node.data.size()), node.modified};
+  return {node.type, node.mode, node.uid, node.gid, node.links, 1, node.inode, static_cast<std::int64_t>(node.data.size()), node.modified, node.modified};
 }
 }  // namespace
 
@@ -681,6 +689,20 @@ Result<int> SimSystem::watch_process(std::int32_t of) {
   auto node = new_node(FileType::kOther, 0600, {});
   node->watched = of;
   return add_descriptor({node, OpenMode::kRead, 0, false});
+}
+
+Result<core::Outcome> SimSystem::end_of(int watch) {
+  const Exempt exempt;
+  if (const auto* error = fails(Op::kWatchProcess)) return Errno{error->number};
+  return children_.at(description(watch)->node->watched).outcome;
+}
+
+Status SimSystem::replace(const char*, const char* const* arguments, const char* const*, std::span<const int> kept) {
+  const Exempt exempt;
+  if (!accepts_replacement) return Errno{ENOEXEC};
+  replaced_by = strings(arguments);
+  std::erase_if(fds_, [&](const auto& fd) { return std::find(kept.begin(), kept.end(), fd.first) == kept.end(); });
+  return sys::ok();
 }
 
 // --- waiting ---

@@ -102,6 +102,12 @@ class SimSystem final : public sys::System {
   void in(core::Nanos delay, std::function<void()> event) { events_.emplace(mono_ + delay, std::move(event)); }
   void die_in(std::int32_t child, core::Nanos delay, core::Outcome outcome);
   void die(Child& child, core::Outcome outcome);
+  // Other programs that this process may become; without, a replacement fails.
+  std::optional<std::vector<std::string>> replaced_by;
+  bool accepts_replacement = false;
+
+  // Its children are init's from now on, and the next one has another pid.
+  void kill_supervise();
   // A descendant of `parent` begins to live; supervise inherits it when `parent` dies.
   Child& fork_from(std::int32_t parent, const std::string& name);
   bool notify(std::int32_t sender, std::string message);             // false: nobody listens
@@ -162,6 +168,8 @@ class SimSystem final : public sys::System {
   sys::ProcessInfo process(std::int32_t of) override;
   sys::Result<std::size_t> children(std::span<std::int32_t> into) override;
   sys::Result<int> watch_process(std::int32_t of) override;
+  sys::Result<core::Outcome> end_of(int watch) override;
+  sys::Status replace(const char* program, const char* const* arguments, const char* const* environment, std::span<const int> kept) override;
   std::int32_t own_pid() override { return pid; }
   std::uint32_t own_uid() override { return uid; }
   core::Now now() override { return {mono_, core::WallTime(mono_.time_since_epoch() + wall_)}; }

@@ -16,6 +16,7 @@ inline std::string to_text(const core::Action& action) {
     case core::Action::Kind::kSignal: return signal;
     case core::Action::Kind::kSignalGroup: return "group " + signal;
     case core::Action::Kind::kHook: return "hook " + std::to_string(action.value);
+    case core::Action::Kind::kUpgrade: return "upgrade";
     case core::Action::Kind::kEndTree: return "end tree";
     case core::Action::Kind::kCheckHeartbeat: return "check heartbeat";
     case core::Action::Kind::kAlarm: return "alarm";

@@ -1,5 +1,6 @@
 #include "core/state.h"
 
+#include <climits>
 #include <csignal>
 
 #include "catch.h"
@@ -26,6 +27,14 @@ core::StateRecord running() {
   record.supervise = {4709, 918204};
   record.service = {4733, 944811};
   record.boot_id = "2f0c4d0e-7a55-4c3b-9d4e-5b6f3b1d8c11";
+  record.notify_name = "supervise-0123456789abcdef";
+  record.snapshot.failures = 2;
+  record.snapshot.restarts = 3;
+  record.snapshot.hook_runs = 4;
+  record.snapshot.started = core::Instant(std::chrono::milliseconds(9448110));
+  record.snapshot.window_opened = core::Instant(core::seconds(9440));
+  record.snapshot.next_start = core::Instant(core::seconds(9450));
+  record.snapshot.last_exit = core::Instant(std::chrono::milliseconds(9448100));
   return record;
 }
 
@@ -38,7 +47,7 @@ TEST_CASE("the state file of a running service is exactly this text") {
   CHECK(core::encode_state(running()).view() ==
         "name=redis\nstate=RUNNING\npid=4733\nsupervise_pid=4709\nwant=up\nsince=1795197788.204\nstarted=1795197787.204\n"
         "ready=1795197789.310\nexit=signal KILL\nstarts=2\nexits=1\ntries=1\ncoredumps=0\nnext_start=\nreason=\nstatus=\nalarm=on\n"
-        "paused=0\npid_start=944811\nsupervise_start=918204\nboot_id=2f0c4d0e-7a55-4c3b-9d4e-5b6f3b1d8c11\n");
+        "paused=0\nnotify=supervise-0123456789abcdef\nmemory=1 2 3 4 9448110 9440000 -1 9450000 9448100\npid_start=944811\nsupervise_start=918204\nboot_id=2f0c4d0e-7a55-4c3b-9d4e-5b6f3b1d8c11\n");
 }
 
 TEST_CASE("the state file of a service that never ran leaves empty what is not known") {
@@ -105,6 +114,12 @@ TEST_CASE("the longest state file is whole and fits") {
   record.facts.state = core::State::kRunning;
   record.facts.since = record.facts.started = record.facts.ready = core::WallTime(core::Nanos(INT64_MAX));
   record.facts.next_start = core::Instant(core::Nanos(INT64_MAX / 2));
+  record.notify_name = "supervise-0123456789abcdef";
+  record.snapshot.failures = UINT_MAX;
+  record.snapshot.restarts = record.snapshot.hook_runs = INT_MAX;
+  for (auto* instant : {&record.snapshot.started, &record.snapshot.window_opened, &record.snapshot.kill_due, &record.snapshot.next_start,
+                        &record.snapshot.last_exit})
+    *instant = core::Instant(core::Nanos::max() - core::Nanos(1));
   const auto text = core::encode_state(record);
   CHECK_FALSE(text.full());
   CHECK(text.view().size() < core::kStateMax);
@@ -156,6 +171,61 @@ TEST_CASE("a state file that makes no sense names no process") {
     CHECK((recorded.service == core::ProcessId{}));
     CHECK(recorded.boot_id.empty());
   }
+}
+
+TEST_CASE("what a state file remembers is read back") {
+  const auto record = running();
+  const auto text = core::encode_state(record);
+  const auto snapshot = core::recorded_snapshot(text.view());
+  REQUIRE(snapshot);
+  CHECK(snapshot->facts.state == core::State::kRunning);
+  CHECK(snapshot->facts.want == core::Want::kUp);
+  CHECK(snapshot->facts.pid == 4733);
+  CHECK(snapshot->facts.since == record.facts.since);
+  CHECK(snapshot->facts.started == record.facts.started);
+  CHECK(snapshot->facts.ready == record.facts.ready);
+  CHECK(snapshot->facts.exit == record.facts.exit);
+  CHECK(snapshot->facts.starts == 2);
+  CHECK(snapshot->facts.exits == 1);
+  CHECK(snapshot->facts.tries == 1);
+  CHECK(snapshot->facts.alarms_on);
+  CHECK_FALSE(snapshot->facts.paused);
+  CHECK(snapshot->failures == 2);
+  CHECK(snapshot->restarts == 3);
+  CHECK(snapshot->hook_runs == 4);
+  CHECK(snapshot->started == record.snapshot.started);
+  CHECK(snapshot->window_opened == record.snapshot.window_opened);
+  CHECK(snapshot->kill_due == core::kNever);
+  CHECK(snapshot->next_start == record.snapshot.next_start);
+  CHECK(snapshot->last_exit == record.snapshot.last_exit);
+  CHECK(core::recorded_notify_name(text.view()) == "supervise-0123456789abcdef");
+}
+
+TEST_CASE("a memory that no supervise of this version has written is none") {
+  const std::string good(core::encode_state(running()).view());
+  const std::string memory = "memory=1 2 3 4 9448110 9440000 -1 9450000 9448100";
+  REQUIRE(good.find(memory) != std::string::npos);
+  for (const auto* bad : {"memory=", "memory=2 2 3 4 1 1 1 1 1", "memory=1 2 3 4 1 1 1 1", "memory=1 -2 3 4 1 1 1 1 1", "memory=1 2 -3 4 1 1 1 1 1",
+                          "memory=1 2 3 4 -1 1 1 1 1", "memory=1 2 3 4 99999999999999999999 1 1 1 1", "memory=1 2 3 4 9223372036854775807 1 1 1 1",
+                          "memory=1 2 3 4 x 1 1 1 1", "memory=1 2 3 4 -7 1 1 1 1"}) {
+    INFO(bad);
+    auto text = good;
+    text.replace(text.find(memory), memory.size(), bad);
+    CHECK_FALSE(core::recorded_snapshot(text));
+  }
+  for (const auto& [what, with] : {std::pair("pid=4733\n", "pid=0\n"), std::pair("pid=4733\n", "pid=-5\n"), std::pair("state=RUNNING", "state=STOPPED"),
+                                   std::pair("state=RUNNING", "state=ASLEEP"), std::pair("want=up", "want=")}) {
+    INFO(with);
+    auto text = good;
+    text.replace(text.find(what), std::string(what).size(), with);
+    CHECK_FALSE(core::recorded_snapshot(text));
+  }
+}
+
+TEST_CASE("the name of a notification socket is one that a supervise would choose") {
+  CHECK(core::recorded_notify_name("notify=supervise-1f\n") == "supervise-1f");
+  for (const auto& name : {std::string(), std::string("../x"), std::string("A"), std::string("a b"), std::string(65, 'a'), std::string("a\0b", 3)})
+    CHECK(core::recorded_notify_name("notify=" + name + "\n").empty());
 }
 
 }  // namespace

@@ -1,0 +1,30 @@
+// What a supervise that is being replaced (`E`) hands to its successor, which is the same process: as the first argument,
+// `--resume=` and numbers. Descriptors are -1 where there is none.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace supervise {
+
+struct Handover {
+  unsigned umask = 022;    // the service's
+  // Held open until the successor has opened them itself, so that no letter in them is lost.
+  int control = -1, ok = -1;
+  // These go on.
+  int notify = -1, ready = -1;
+};
+
+[[nodiscard]] std::string to_argument(const Handover& handover);
+
+// Nothing where `argument` is another one, or of another version.
+[[nodiscard]] std::optional<Handover> parse_handover(std::string_view argument);
+
+// Asks the program on disk whether it could resume: it exits with 0 if so.
+[[nodiscard]] std::string question();
+[[nodiscard]] bool is_question(std::string_view argument);
+// Whether a program that asks this can be succeeded by us.
+[[nodiscard]] bool can_answer(std::string_view argument);
+
+}  // namespace supervise

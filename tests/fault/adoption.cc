@@ -1,0 +1,142 @@
+// A supervise is killed and the next one on its directory takes over the service that goes on.
+#include "catch.h"
+#include "fault/bench.h"
+
+namespace {
+
+using core::Outcome;
+using core::seconds;
+using sim::Bench;
+using sim::kMilli;
+
+// Killed at `when`, and followed by another one `pause` later.
+void replace_supervise(Bench& bench, core::Nanos when, core::Nanos pause = seconds(1)) {
+  bench.run_until(when);
+  bench.kill_supervise();
+  bench.pass(pause);
+  REQUIRE(bench.start());
+}
+
+TEST_CASE("the next supervise adopts the service and starts no second one") {
+  Bench bench;
+  REQUIRE(bench.start());
+  const auto pid = bench.state("pid");
+  replace_supervise(bench, seconds(3));
+  bench.run_until(seconds(6));
+  CHECK(bench.services().size() == 1);
+  CHECK(bench.state("pid") == pid);
+  CHECK(bench.state("state") == "RUNNING");
+  CHECK(bench.state("starts") == "1");
+  CHECK_THAT(bench.log(), contains("adopted the service, which is running: pid " + pid));
+  CHECK(bench.warning().empty());
+  CHECK(bench.unsettled() == "");
+  CHECK(bench.violations() == "");
+}
+
+TEST_CASE("the death of an adopted service is noticed at once with its exit and it is restarted") {
+  Bench bench;
+  REQUIRE(bench.start());
+  replace_supervise(bench, seconds(3));
+  bench.service_dies_at(seconds(5), Outcome::signal(11, true));
+  bench.run_until(seconds(5) + 100 * kMilli);
+  CHECK(bench.services().size() == 2);
+  CHECK(bench.state("exit") == "signal SEGV core");
+  CHECK(bench.state("exits") == "1");
+  CHECK(bench.state("starts") == "2");
+  bench.service_dies_at(seconds(7), Outcome::code(3));    // this one is a child again
+  bench.run_until(seconds(8));
+  CHECK(bench.state("exit") == "code 3");
+  CHECK(bench.unsettled() == "");
+  CHECK(bench.violations() == "");
+}
+
+TEST_CASE("where the kernel watches no process the death of an adopted service is noticed within a second or so") {
+  Bench bench;
+  REQUIRE(bench.start());
+  static const sim::Error kMissing{38};
+  bench.system.fault = [](sim::Op op, std::size_t) { return op == sim::Op::kWatchProcess ? &kMissing : nullptr; };
+  replace_supervise(bench, seconds(3));
+  bench.service_dies_at(seconds(5) + 300 * kMilli, Outcome::code(0));
+  bench.run_until(seconds(7));
+  CHECK(bench.services().size() == 2);
+  CHECK(bench.state("exit") == "unknown");
+  CHECK(bench.violations() == "");
+}
+
+TEST_CASE("a pid that another process has by now is not taken for the service") {
+  Bench bench;
+  REQUIRE(bench.start());
+  bench.run_until(seconds(3));
+  auto* service = bench.service();
+  const auto pid = service->pid;
+  bench.kill_supervise();
+  bench.system.die(*service, Outcome::code(0));
+  bench.system.others[pid] = service->start + 1;
+  REQUIRE(bench.start());
+  bench.run_until(seconds(6));
+  CHECK(bench.services().size() == 2);
+  CHECK_THAT(bench.log(), !contains("adopted"));
+  CHECK(bench.violations() == "");
+}
+
+TEST_CASE("an adopted service is stopped by its pid and no stranger is signalled after that") {
+  Bench bench("stopwaitsecs : 2\n");
+  REQUIRE(bench.start());
+  bench.system.children().begin()->second.ignores_term = true;
+  replace_supervise(bench, seconds(3));
+  bench.control_at(seconds(5), "dx");
+  bench.run_until(seconds(10));
+  CHECK(bench.ended());
+  CHECK(bench.services().front()->signals == std::vector<int>{15, 18, 9});
+  CHECK(bench.violations() == "");
+}
+
+TEST_CASE("what was wanted outlives supervise") {
+  Bench bench("stopwaitsecs : 4\n");
+  bench.system.on_start = [](sim::Child& child) { child.ignores_term = true; };
+  REQUIRE(bench.start());
+  bench.control_at(seconds(2), "sd");
+  replace_supervise(bench, seconds(3));
+  CHECK(bench.state("state") == "STOPPING");
+  CHECK(bench.state("alarm") == "off");
+  bench.run_until(seconds(5) + 900 * kMilli);
+  CHECK(bench.service());
+  bench.run_until(seconds(6) + 100 * kMilli);    // four seconds after the d, not after the adoption
+  CHECK(bench.state("state") == "STOPPED");
+  CHECK(bench.violations() == "");
+}
+
+TEST_CASE("the window of exits and the count of failed starts outlive supervise") {
+  Bench bench("alarm_interval : 60\nmax_tries : 2\n");
+  REQUIRE(bench.start());
+  bench.service_dies_at(seconds(2), Outcome::code(1));
+  bench.service_dies_at(seconds(4), Outcome::code(1));
+  replace_supervise(bench, seconds(6));
+  CHECK(bench.state("tries") == "2");
+  bench.service_dies_at(seconds(8), Outcome::code(1));
+  bench.run_until(seconds(9));
+  CHECK(bench.ended());
+  CHECK(bench.state("state") == "FATAL");
+  CHECK(bench.state("exits") == "3");
+}
+
+TEST_CASE("the service is adopted even if the rest of state is of another version or torn by hand") {
+  for (const auto& [what, with] : {std::pair("memory=1 ", "memory=2 "), std::pair("\nwant=up", "\nwant=maybe"), std::pair("state=RUNNING", "state=STOPPED")}) {
+    Bench bench;
+    REQUIRE(bench.start());
+    bench.run_until(seconds(3));
+    bench.kill_supervise();
+    const auto node = bench.system.find(Bench::path("state"));
+    const auto at = node->data.find(what);
+    REQUIRE(at != std::string::npos);
+    node->data.replace(at, std::string(what).size(), with);
+    bench.system.violations().clear();
+    REQUIRE(bench.start());
+    CHECK_THAT(bench.log(), contains("adopted"));
+    CHECK(bench.services().size() == 1);
+    CHECK(bench.state("state") == "RUNNING");
+    CHECK(bench.violations() == "");
+  }
+}
+
+}  // namespace
