@@ -78,7 +78,8 @@ void Machine::restore(const Snapshot& snapshot, Now now) {
   pid_ = facts.pid;
   paused_ = facts.paused;
   alarms_on_ = facts.alarms_on;
-  stamp_ = started_wall_ = facts.started;
+  stamp_ = facts.stamp;
+  started_wall_ = facts.started;
   since_ = facts.since;
   exit_ = facts.exit;
   starts_ = facts.starts;

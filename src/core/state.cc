@@ -37,7 +37,7 @@ class Writer {
   }
   // For the next supervise: a version, and what the other keys do not say.
   void put_memory(const Snapshot& snapshot) {
-    text << "memory=" << kMemoryVersion << ' ' << snapshot.failures << ' ' << snapshot.restarts << ' ' << snapshot.hook_runs;
+    text << "memory=" << kMemoryVersion << ' ' << snapshot.facts.stamp.time_since_epoch().count() << ' ' << snapshot.failures << ' ' << snapshot.restarts << ' ' << snapshot.hook_runs;
     for (const auto instant : {snapshot.started, snapshot.window_opened, snapshot.kill_due, snapshot.next_start, snapshot.last_exit})
       text << ' ' << (instant == kNever ? -1 : std::chrono::duration_cast<std::chrono::milliseconds>(instant.time_since_epoch()).count());
     text << '\n';
@@ -138,6 +138,7 @@ std::optional<Snapshot> recorded_snapshot(std::string_view text) {
   Snapshot out;
   auto memory = value("memory");
   const auto version = take_number<int>(memory);
+  const auto stamp = take_number<std::int64_t>(memory);
   const auto failures = take_number<unsigned>(memory);
   const auto restarts = take_number<int>(memory);
   const auto hook_runs = take_number<int>(memory);
@@ -146,10 +147,10 @@ std::optional<Snapshot> recorded_snapshot(std::string_view text) {
   const auto state = parse_state_name(value("state"));
   const auto want = parse_want(value("want"));
   const auto pid = parse_number<std::int32_t>(value("pid"));
-  const bool understood = version == kMemoryVersion && failures && restarts && hook_runs && started && window && kill_due &&
+  const bool understood = version == kMemoryVersion && stamp && failures && restarts && hook_runs && started && window && kill_due &&
                           next_start && last_exit && state && want && pid;
   const bool has_service = state == State::kStarting || state == State::kRunning || state == State::kStopping;
-  if (!understood || has_service != (*pid > 0) || *started == kNever || *restarts < 0 || *hook_runs < 0) return std::nullopt;
+  if (!understood || has_service != (*pid > 0) || *stamp < 0 || *started == kNever || *restarts < 0 || *hook_runs < 0) return std::nullopt;
   auto& facts = out.facts;
   facts.state = *state;
   facts.want = *want;
@@ -157,7 +158,8 @@ std::optional<Snapshot> recorded_snapshot(std::string_view text) {
   facts.paused = value("paused") == "1";
   facts.alarms_on = value("alarm") != "off";
   facts.since = parse_time(value("since"));
-  facts.started = facts.stamp = parse_time(value("started"));
+  facts.started = parse_time(value("started"));
+  facts.stamp = WallTime(Nanos(*stamp));
   facts.reason = parse_reason(value("reason"));
   facts.ready = parse_time(value("ready"));
   facts.exit = parse_outcome(value("exit"));

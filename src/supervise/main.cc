@@ -105,6 +105,12 @@ std::optional<int> start(sys::System& system, Identity identity) {
   Lines problems;
   auto service = load_service(system, identity, problems);
   print_problems(problems);
+  // Whoever resumes has a service to look after: the configuration was right a moment ago.
+  while (resumes && !service) {
+    (void)system.wait({}, core::after(system.now().mono, core::seconds(1)));
+    problems.clear();
+    service = load_service(system, identity, problems);
+  }
   if (!service) return kUsage;
 
   sys::Launch launch;

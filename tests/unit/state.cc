@@ -28,6 +28,7 @@ core::StateRecord running() {
   record.service = {4733, 944811};
   record.boot_id = "2f0c4d0e-7a55-4c3b-9d4e-5b6f3b1d8c11";
   record.notify_name = "supervise-0123456789abcdef";
+  record.snapshot.facts.stamp = core::WallTime(core::Nanos(1'795'197'787'204'567'890));
   record.snapshot.failures = 2;
   record.snapshot.restarts = 3;
   record.snapshot.hook_runs = 4;
@@ -47,7 +48,7 @@ TEST_CASE("the state file of a running service is exactly this text") {
   CHECK(core::encode_state(running()).view() ==
         "name=redis\nstate=RUNNING\npid=4733\nsupervise_pid=4709\nwant=up\nsince=1795197788.204\nstarted=1795197787.204\n"
         "ready=1795197789.310\nexit=signal KILL\nstarts=2\nexits=1\ntries=1\ncoredumps=0\nnext_start=\nreason=\nstatus=\nalarm=on\n"
-        "paused=0\nnotify=supervise-0123456789abcdef\nmemory=1 2 3 4 9448110 9440000 -1 9450000 9448100\npid_start=944811\nsupervise_start=918204\nboot_id=2f0c4d0e-7a55-4c3b-9d4e-5b6f3b1d8c11\n");
+        "paused=0\nnotify=supervise-0123456789abcdef\nmemory=1 1795197787204567890 2 3 4 9448110 9440000 -1 9450000 9448100\npid_start=944811\nsupervise_start=918204\nboot_id=2f0c4d0e-7a55-4c3b-9d4e-5b6f3b1d8c11\n");
 }
 
 TEST_CASE("the state file of a service that never ran leaves empty what is not known") {
@@ -115,6 +116,7 @@ TEST_CASE("the longest state file is whole and fits") {
   record.facts.since = record.facts.started = record.facts.ready = core::WallTime(core::Nanos(INT64_MAX));
   record.facts.next_start = core::Instant(core::Nanos(INT64_MAX / 2));
   record.notify_name = "supervise-0123456789abcdef";
+  record.snapshot.facts.stamp = core::WallTime::max();
   record.snapshot.failures = UINT_MAX;
   record.snapshot.restarts = record.snapshot.hook_runs = INT_MAX;
   for (auto* instant : {&record.snapshot.started, &record.snapshot.window_opened, &record.snapshot.kill_due, &record.snapshot.next_start,
@@ -190,6 +192,7 @@ TEST_CASE("what a state file remembers is read back") {
   CHECK(snapshot->facts.tries == 1);
   CHECK(snapshot->facts.alarms_on);
   CHECK_FALSE(snapshot->facts.paused);
+  CHECK(snapshot->facts.stamp == record.snapshot.facts.stamp);
   CHECK(snapshot->failures == 2);
   CHECK(snapshot->restarts == 3);
   CHECK(snapshot->hook_runs == 4);
@@ -203,11 +206,11 @@ TEST_CASE("what a state file remembers is read back") {
 
 TEST_CASE("a memory that no supervise of this version has written is none") {
   const std::string good(core::encode_state(running()).view());
-  const std::string memory = "memory=1 2 3 4 9448110 9440000 -1 9450000 9448100";
+  const std::string memory = "memory=1 1795197787204567890 2 3 4 9448110 9440000 -1 9450000 9448100";
   REQUIRE(good.find(memory) != std::string::npos);
-  for (const auto* bad : {"memory=", "memory=2 2 3 4 1 1 1 1 1", "memory=1 2 3 4 1 1 1 1", "memory=1 -2 3 4 1 1 1 1 1", "memory=1 2 -3 4 1 1 1 1 1",
-                          "memory=1 2 3 4 -1 1 1 1 1", "memory=1 2 3 4 99999999999999999999 1 1 1 1", "memory=1 2 3 4 9223372036854775807 1 1 1 1",
-                          "memory=1 2 3 4 x 1 1 1 1", "memory=1 2 3 4 -7 1 1 1 1"}) {
+  for (const auto* bad : {"memory=", "memory=2 9 2 3 4 1 1 1 1 1", "memory=1 9 2 3 4 1 1 1 1", "memory=1 9 -2 3 4 1 1 1 1 1", "memory=1 9 2 -3 4 1 1 1 1 1", "memory=1 -9 2 3 4 1 1 1 1 1",
+                          "memory=1 9 2 3 4 -1 1 1 1 1", "memory=1 9 2 3 4 99999999999999999999 1 1 1 1", "memory=1 9 2 3 4 9223372036854775807 1 1 1 1",
+                          "memory=1 9 2 3 4 x 1 1 1 1", "memory=1 9 2 3 4 -7 1 1 1 1"}) {
     INFO(bad);
     auto text = good;
     text.replace(text.find(memory), memory.size(), bad);
