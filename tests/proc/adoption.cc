@@ -285,6 +285,14 @@ TEST_CASE("A service that died while no supervise was there is started anew") {
   CHECK_THAT(site.dir.log(), !contains("adopted"));
 }
 
+// As field 22 of proc(5) stat counts them.
+long long ticks_since_boot() {
+  timespec now{};
+  ::clock_gettime(CLOCK_BOOTTIME, &now);
+  const long long ticks = ::sysconf(_SC_CLK_TCK);
+  return now.tv_sec * ticks + now.tv_nsec / (1'000'000'000 / ticks);
+}
+
 TEST_CASE("A process with the recorded pid and another start is a stranger and gets no signal") {
   TempDir marks;
   Restartable site(service({"started", marks / "started"}));
@@ -292,6 +300,8 @@ TEST_CASE("A process with the recorded pid and another start is a stranger and g
   site.kill();
   ::kill(pid, SIGKILL);
   REQUIRE(wait_until([&] { return !process(pid); }));
+  const auto recorded = std::stoll(site.dir.state()["pid_start"]);
+  REQUIRE(wait_until([&] { return ticks_since_boot() > recorded; }));
   Child stranger({.argv = service({"trap", "got", marks / "got", "touch", marks / "set"}), .directory = marks.path()});
   REQUIRE(wait_until([&] { return fs::exists(marks / "set"); }));
   const auto before = text_of(marks / "got");
