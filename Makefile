@@ -3,6 +3,7 @@
 # make check         build everything, install what the tests need, run every test
 # make check-san     the unit and fault tests under the address and undefined behaviour sanitizers;
 #                    with SUITE=all the whole suite
+# make bench         the logger beside its peers, measured in one run
 # make debug, san    build/debug/supervise, build/san/supervise
 # make install       DESTDIR= PREFIX=/usr/local
 # make clean
@@ -22,9 +23,9 @@ SMALL := -ffunction-sections -fdata-sections -fno-pie $(if $(findstring clang,$(
 COMPILE = $(CXX) $(STANDARD) $(WARNINGS) $(CXXFLAGS) -MMD -MP
 
 # The layers, from the bottom up: what stands further down uses what stands above it, never the other way round.
-CORE := accounts command conf environment heartbeat liveness machine notification outcome policy settings state status text words
+CORE := accounts command conf environment heartbeat liveness log_file machine notification outcome policy settings state status text words
 SYS := entry error_text event_log faults process published_file real_system resources runtime spawn status_dir
-SUPERVISE := alarm daemon daemon_report daemon_service handover helpers options service signs tree wrapper
+SUPERVISE := alarm daemon daemon_report daemon_service handover helpers log_processor log_writer logger options output service signs tree wrapper
 
 LIBRARY := $(CORE:%=core/%.o) $(SYS:%=sys/%.o) $(SUPERVISE:%=supervise/%.o)
 PROGRAM := $(LIBRARY) sys/scanf.o supervise/main.o
@@ -97,6 +98,16 @@ check-san-built: san $(SAN_TESTS:%=$(BUILD)/san/tests/%) $(BUILD)/tests/service
 	@SUPERVISE=$(CURDIR)/$(BUILD)/san/supervise SERVICE=$(CURDIR)/$(BUILD)/tests/service TOP=$(CURDIR) SANITIZED=1 \
 	    tests/run $(SAN_TESTS:%=$(BUILD)/san/tests/%)
 
+# BENCH_DIR: where the logs go, best a file system in memory. BENCH_ARGS: MiB and rounds.
+BENCH_DIR ?= $(firstword $(wildcard /dev/shm) /tmp)
+BENCH_ARGS ?= 512 5
+bench: all $(BUILD)/bench/log
+	@tests/install-packages bench
+	@SUPERVISE=$(CURDIR)/supervise $(BUILD)/bench/log $(BENCH_DIR) $(BENCH_ARGS)
+$(BUILD)/bench/log: tests/bench/log.cc
+	@mkdir -p $(@D)
+	$(COMPILE) -O2 -o $@ $<
+
 demo: all
 	@SUPERVISE=$(CURDIR)/supervise contrib/demo
 
@@ -119,6 +130,6 @@ install: all
 clean:
 	rm -rf $(BUILD) supervise
 
-.PHONY: all debug san check check-built check-san check-san-built packages demo install clean
+.PHONY: all debug san check check-built check-san check-san-built packages bench demo install clean
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -24,6 +24,7 @@ constexpr std::array kCommands = {
     Command{'s', Verb::kAlarmsOff, 0, "silent", "switch alarms off"},
     Command{'n', Verb::kAlarmsOn, 0, "notify", "switch alarms on"},
     Command{'r', Verb::kReload, 0, "reload", "read the configuration again"},
+    Command{'l', Verb::kRotate, 0, "rotate", "rotate the logs of the service"},
     Command{'E', Verb::kUpgrade, 0, "upgrade", "go on as the program that is on disk now"},
 };
 

@@ -8,7 +8,7 @@
 
 namespace core {
 
-enum class Verb { kDown, kUp, kOnce, kExit, kSignal, kPause, kContinue, kAlarmsOff, kAlarmsOn, kReload, kUpgrade };
+enum class Verb { kDown, kUp, kOnce, kExit, kSignal, kPause, kContinue, kAlarmsOff, kAlarmsOn, kReload, kRotate, kUpgrade };
 
 struct Command {
   char byte;

@@ -88,8 +88,8 @@ void Machine::restore(const Snapshot& snapshot, Now now) {
   restarts_ = snapshot.restarts;
   window_ = Window::restored(snapshot.window_opened, facts.tries, facts.coredumps);
   // No moment of the past is later than now, whatever the file says.
-  started_ = std::min(snapshot.started, now.mono);
-  ever_started_ = true;
+  ever_started_ = snapshot.started != kNever;
+  if (ever_started_) started_ = std::min(snapshot.started, now.mono);
   good_run_ = state_ != State::kStarting && now.mono >= running_due();
   hook_runs_ = snapshot.hook_runs;
   if (snapshot.last_exit <= now.mono) last_exit_ = snapshot.last_exit;
@@ -176,6 +176,8 @@ void Machine::on(const event::Commanded& event) {
       return;
     case Verb::kReload:
       return act(Action::Kind::kReload);
+    case Verb::kRotate:
+      return act(Action::Kind::kRotate);
     case Verb::kUpgrade:
       return act(Action::Kind::kUpgrade);
   }

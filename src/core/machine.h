@@ -94,6 +94,7 @@ struct Action {
     kAlarm,          // the first exit of a window; whether alarms are on is in facts()
     kGiveUp,         // a limit was reached: facts().reason says which; kAlarm is not sent as well
     kUpgrade,        // replace supervise
+    kRotate,         // the logs
     kReload,         // answer with Reconfigured, or with nothing
     kExit,           // the service is down, supervise is to end
   };

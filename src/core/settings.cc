@@ -17,6 +17,8 @@ using std::string_view;
 
 constexpr int kMaxCount = 1'000'000'000;
 constexpr unsigned kMaxReadyFd = 1023;
+constexpr std::uint64_t kMaxLogSize = std::uint64_t{1} << 60;
+constexpr Nanos kMinLogPeriod = seconds(60);
 
 // --- parsing: one overload per type; each returns what would be right, or "" ---
 
@@ -151,6 +153,21 @@ std::optional<std::uint64_t> parse_size(string_view text) {
   return *number * static_cast<std::uint64_t>(unit->factor);
 }
 
+string parse(string_view text, std::uint64_t& out) {
+  const auto size = parse_size(text);
+  if (!size || *size > kMaxLogSize) return "a size, such as 500KB, 50MB or 1GB; 0 for no limit";
+  out = *size;
+  return {};
+}
+
+string parse(string_view text, LogPeriod& out) {
+  LogPeriod period{same(text, "daily"), Nanos{0}};
+  if (!period.daily && !same(text, "never") && (!parse(text, period.length).empty() || period.length < kMinLogPeriod))
+    return "never, daily, or a period of at least a minute, such as 6h";
+  out = period;
+  return {};
+}
+
 string parse(string_view text, std::optional<Limit>& out) {
   const auto colon = text.find(':');
   const auto soft = parse_size(trim(text.substr(0, colon)));
@@ -194,6 +211,9 @@ constexpr std::array kAutorestart = {Word<Autorestart>{"true", Autorestart::kTru
 constexpr std::array kBackoff = {Word<Backoff>{"none", Backoff::kNone}, Word<Backoff>{"linear", Backoff::kLinear},
                                  Word<Backoff>{"exponential", Backoff::kExponential}};
 
+constexpr std::array kStamps = {Word<LogStamps>{"none", LogStamps::kNone}, Word<LogStamps>{"iso", LogStamps::kIso},
+                                Word<LogStamps>{"tai64n", LogStamps::kTai64n}};
+
 template <typename Enum>
 bool find_word(std::span<const Word<Enum>> words, string_view text, Enum& out) {
   for (const auto& word : words)
@@ -203,6 +223,10 @@ bool find_word(std::span<const Word<Enum>> words, string_view text, Enum& out) {
 
 string parse(string_view text, Backoff& out) {
   return find_word<Backoff>(kBackoff, text, out) ? "" : "none, linear or exponential";
+}
+
+string parse(string_view text, LogStamps& out) {
+  return find_word<LogStamps>(kStamps, text, out) ? "" : "none, iso or tai64n";
 }
 
 string parse(string_view text, Autorestart& out) {
@@ -280,6 +304,12 @@ string print_word(std::span<const Word<Enum>> words, Enum value) {
   return {};
 }
 string print(Backoff value) { return print_word<Backoff>(kBackoff, value); }
+string print(LogStamps value) { return print_word<LogStamps>(kStamps, value); }
+string print(std::uint64_t value) { return std::to_string(value); }
+string print(const LogPeriod& period) {
+  if (period.daily) return "daily";
+  return period.length == Nanos::zero() ? "never" : print(period.length);
+}
 string print(Autorestart value) { return print_word<Autorestart>(kAutorestart, value); }
 
 // --- the table ---
@@ -310,6 +340,17 @@ constexpr Key key(string_view name) {
             return right;
           },
           [](const Settings& settings) { return print(member<Member>(settings)); }};
+}
+
+template <OutputSettings Settings::*Output, auto Member>
+constexpr Key output_key(string_view name) {
+  return {name,
+          [](Settings& settings, string_view value) -> string {
+            auto& field = settings.*Output.*Member;
+            if (value.empty()) return field = OutputSettings().*Member, string();
+            return parse(value, field);
+          },
+          [](const Settings& settings) { return print(settings.*Output.*Member); }};
 }
 
 string set_stopsignal(Settings& settings, string_view value) {
@@ -402,6 +443,17 @@ constexpr std::array kKeys = {
     key<&Settings::ready_fd>("ready_fd"),
     key<&Policy::ready_timeout>("ready_timeout"),
     key<&Settings::hook_timeout>("hook_timeout"),
+    output_key<&Settings::output, &OutputSettings::logfile>("stdout_logfile"),
+    output_key<&Settings::output, &OutputSettings::maxbytes>("stdout_logfile_maxbytes"),
+    output_key<&Settings::output, &OutputSettings::backups>("stdout_logfile_backups"),
+    output_key<&Settings::output, &OutputSettings::rotate>("stdout_logfile_rotate"),
+    output_key<&Settings::errors, &OutputSettings::logfile>("stderr_logfile"),
+    output_key<&Settings::errors, &OutputSettings::maxbytes>("stderr_logfile_maxbytes"),
+    output_key<&Settings::errors, &OutputSettings::backups>("stderr_logfile_backups"),
+    output_key<&Settings::errors, &OutputSettings::rotate>("stderr_logfile_rotate"),
+    key<&Settings::redirect_stderr>("redirect_stderr"),
+    key<&Settings::log_timestamps>("log_timestamps"),
+    key<&Settings::log_processor>("log_processor"),
     Key{"alarm_interval", set_alarm_interval, print_alarm_interval},
     key<&Policy::max_tries>("max_tries"),
     key<&Policy::max_tries_if_coredumped>("max_tries_if_coredumped"),

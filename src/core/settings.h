@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/log_file.h"
 #include "core/policy.h"
 
 namespace core {
@@ -25,6 +26,14 @@ struct Limit {
 
 struct FileMode {
   unsigned bits = 0;
+};
+
+// Where one of the service's two outputs goes.
+struct OutputSettings {
+  std::string logfile;                   // a path, none or inherit; empty: the file of that name in DIR
+  std::uint64_t maxbytes = 50 << 20;     // 0: no limit, the service writes the file itself
+  unsigned backups = 10;
+  LogPeriod rotate;
 };
 
 struct Settings {
@@ -43,6 +52,10 @@ struct Settings {
   std::string heartbeat_file;
   bool notify = false;                   // sd_notify(3); a watchdog means it too
   std::optional<unsigned> ready_fd;
+  OutputSettings output, errors;
+  bool redirect_stderr = false;
+  LogStamps log_timestamps = LogStamps::kNone;
+  std::vector<std::string> log_processor;    // run on rotated files
   Nanos hook_timeout = seconds(10);      // limit of the restart script (-r)
   std::vector<std::string> alarm_mail;
   std::vector<std::string> alarm_gsm;

@@ -108,7 +108,10 @@ StateText encode_state(const StateRecord& record) {
   out.put("alarm", facts.alarms_on ? "on" : "off");
   out.put("paused", facts.paused ? 1 : 0);
   out.put("notify", record.notify_name);
-  out.put_memory(record.snapshot);
+  if (record.ended)
+    out.put("memory", "");
+  else
+    out.put_memory(record.snapshot);
   out.put("pid_start", record.service.start);
   out.put("supervise_start", record.supervise.start);
   out.put("boot_id", record.boot_id);
@@ -150,7 +153,7 @@ std::optional<Snapshot> recorded_snapshot(std::string_view text) {
   const bool understood = version == kMemoryVersion && stamp && failures && restarts && hook_runs && started && window && kill_due &&
                           next_start && last_exit && state && want && pid;
   const bool has_service = state == State::kStarting || state == State::kRunning || state == State::kStopping;
-  if (!understood || has_service != (*pid > 0) || *stamp < 0 || *started == kNever || *restarts < 0 || *hook_runs < 0) return std::nullopt;
+  if (!understood || has_service != (*pid > 0) || *stamp < 0 || (has_service && *started == kNever) || *restarts < 0 || *hook_runs < 0) return std::nullopt;
   auto& facts = out.facts;
   facts.state = *state;
   facts.want = *want;

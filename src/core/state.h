@@ -34,6 +34,7 @@ struct StateRecord {
   Now now;                       // turns next_start into wall time
   Snapshot snapshot;
   std::string_view notify_name;  // of the socket that the service was told; empty: none
+  bool ended = false;            // this supervise has ended as it was told: the next has nothing to remember
 };
 
 [[nodiscard]] StateText encode_state(const StateRecord& record);

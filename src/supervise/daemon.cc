@@ -19,6 +19,7 @@ constexpr core::Nanos kPause = std::chrono::milliseconds(100);
 constexpr core::Nanos kExitLimit = core::seconds(10);
 constexpr std::size_t kControlChunk = 4096;
 constexpr core::Nanos kLockPatience = core::seconds(1);
+constexpr core::Nanos kDying = std::chrono::milliseconds(100);
 constexpr core::Nanos kLockPause = std::chrono::milliseconds(20);
 
 core::Machine new_machine(const Service& service, core::Now now, std::int32_t pid) {
@@ -48,6 +49,7 @@ Daemon::Daemon(sys::System& system, Identity identity, Service service)
       directory_(system, identity_.directory, service_.control_group()),
       machine_(new_machine(service_, system.now(), system.own_pid())),
       helpers_(system, identity_.inherited.umask),
+      output_(system, helpers_, identity_.inherited.environment),
       tree_(system, helpers_),
       signs_(system, identity_.inherited.notify_name),
       now_(system.now()) {}
@@ -71,9 +73,11 @@ Daemon::Started Daemon::start(const Lines& problems) {
   directory_.log().to_stderr(identity_.foreground);
   alarm_.emplace(system_, helpers_, identity_.name, identity_.directory, identity_.host, identity_.inherited.environment, null_.get());
   alarm_->use(alarm_->targets_of(service_.settings()));
+  report(opening_, output_.open(service_, directory_.descriptor(), directory_.path(), null_.get()));
   step(core::event::Reconfigured{service_.settings().policy, !identity_.hook.empty(), identity_.hook_reset});
-  core::Text<128> hello;
+  core::Text<300> hello;
   hello << (identity_.handover ? "supervise goes on as " : "supervise started, ") << kVersion << ", pid " << self_.pid;
+  if (identity_.conf_required) (hello << ", configuration ").printable(identity_.conf);
   note(Level::kNotice, hello.view());
   for (const auto& problem : problems) note(problem.level, problem.text);
   if (left_running)
@@ -91,6 +95,10 @@ Daemon::Started Daemon::start(const Lines& problems) {
   Started started;
   const auto facts = machine_.facts();
   if (machine_.pid() == 0) started.warning = reason_text(facts).view();
+  if (left_running && machine_.pid() == 0 && !identity_.handover) {
+    if (!started.warning.empty()) started.warning += "; ";
+    started.warning += "the service is as the supervise that was killed left it: " + std::string(core::to_text(facts.state));
+  }
   if (facts.state == core::State::kBackoff) started.warning += "; will keep trying";
   if (publish_failed_) started.warning += prefix + ": status cannot be written; will keep trying";
   return started;
@@ -99,12 +107,23 @@ Daemon::Started Daemon::start(const Lines& problems) {
 // Why this supervise must not run: another one lives that has, or had, the directory. Its lock alone does not tell, as the
 // file may have been removed and made again.
 std::string Daemon::refuse_second() {
+  const auto give_up = core::after(system_.now().mono, kDying);
+  auto other = other_supervise();
+  // One that was just killed is gone in a moment.
+  while (other != 0 && system_.now().mono < give_up) {
+    (void)system_.wait({}, core::after(system_.now().mono, kLockPause));
+    other = other_supervise();
+  }
+  return other == 0 ? std::string() : identity_.directory + " is already supervised by pid " + std::to_string(other);
+}
+
+std::int32_t Daemon::other_supervise() {
   const auto state = directory_.recorded_state();
   const auto recorded = core::recorded_processes(state.view());
   const auto& other = recorded.supervise;
   const bool known = other.pid > 0 && other.start != 0 && other.pid != self_.pid && recorded.boot_id == identity_.boot_id &&
                      sys::start_time(system_, other.pid) == other.start;
-  return known ? identity_.directory + " is already supervised by pid " + std::to_string(other.pid) : std::string();
+  return known ? other.pid : 0;
 }
 
 // One that was just killed holds the lock until it, and a child that it was making, is gone.
@@ -120,8 +139,8 @@ sys::Failure Daemon::open_directory() {
 bool Daemon::turn() {
   const auto unless_held = [this](core::Instant until, int fd) { return now_.mono < until ? -1 : fd; };
   std::array polls = {sys::Poll{unless_held(control_hold_, directory_.control())}, sys::Poll{unless_held(notify_hold_, signs_.socket())},
-                      sys::Poll{signs_.ready()}, sys::Poll{unless_held(main_look_ == core::kNever ? core::Instant{} : main_look_, main_.get())}};
-  const auto& [control, notify, ready, main] = polls;
+                      sys::Poll{signs_.ready()}, sys::Poll{output_.reports()}, sys::Poll{unless_held(main_look_ == core::kNever ? core::Instant{} : main_look_, main_.get())}};
+  const auto& [control, notify, ready, reports, main] = polls;
   const auto waited = system_.wait(polls, deadline());
   wake_ = core::kNever;
   now_ = system_.now();
@@ -136,9 +155,12 @@ bool Daemon::turn() {
     if (main.readable || main_look_ <= now_.mono) look_at_main();
     read_signals();
     if (!waited || control.readable) read_control();
+    if (reports.readable) read_reports();
     if (ready.readable && signs_.read_ready()) step(core::event::Ready{});
     if (reload_wanted_) reload();
     expire();
+    // The logger is a copy of us: from here it has little of our stack.
+    run_logger();
     settle();
     if (upgrade_wanted_) ask_program();
     if (may_hand_over()) hand_over();
@@ -148,20 +170,26 @@ bool Daemon::turn() {
   }
   if (replaced_) return false;
   if (!exit_ || !may_end()) return true;
+  ended_properly_ = true;
+  published_.reset();
+  publish();
   note(Level::kNotice, "supervise ended");
   flush_notes();
   return false;
 }
 
 // An alarm for which no process could be made yet is worth a delay, but not any delay.
-bool Daemon::may_end() const {
-  if (tree_.is_ending()) return false;
-  return alarm_->deadline() == core::kNever || now_.mono >= exit_limit_;
+bool Daemon::may_end() {
+  if (tree_.is_ending() || pending_alarm_) return false;
+  if (alarm_->deadline() != core::kNever && now_.mono < exit_limit_) return false;
+  if (!output_.finish(now_)) return false;
+  if (output_.logger_lives()) note(Level::kNotice, "the logger goes on until all is written and nobody is left who may write");
+  return true;
 }
 
 core::Instant Daemon::deadline() const {
   const auto pending = [this](core::Instant until) { return now_.mono < until ? until : core::kNever; };
-  return std::min({machine_.deadline(), helpers_.deadline(), alarm_->deadline(), tree_.deadline(), leftovers_due_, pidfile_look_, main_look_, retry_, wake_,
+  return std::min({machine_.deadline(), helpers_.deadline(), alarm_->deadline(), tree_.deadline(), output_.deadline(), leftovers_due_, pidfile_look_, main_look_, retry_, wake_,
                    pending(control_hold_), pending(notify_hold_)});
 }
 
@@ -238,8 +266,8 @@ void Daemon::settle() {
   if (leftovers_due_ <= now_.mono || (exit_ && leftovers_due_ != core::kNever)) look_for_leftovers();
   publish();
   flush_notes();
-  if (alarm_wanted_ || give_up_) raise_alarm(give_up_);
-  alarm_wanted_ = give_up_ = false;
+  if (alarm_wanted_ || give_up_) prepare_alarm();
+  if (pending_alarm_) raise_alarm();
   send_alarms();
   flush_notes();
 }
@@ -259,6 +287,7 @@ void Daemon::execute(const Action& action) {
     case Action::Kind::kAlarm: alarm_wanted_ = true; return;
     case Action::Kind::kGiveUp: give_up_ = true; return;
     case Action::Kind::kReload: reload_wanted_ = true; return;
+    case Action::Kind::kRotate: return output_.rotate();
     case Action::Kind::kUpgrade: upgrade_wanted_ = true; return;
     case Action::Kind::kExit:
       exit_ = true;
@@ -284,6 +313,7 @@ void Daemon::reload() {
   service_ = std::move(*fresh);
   step(core::event::Reconfigured{service_.settings().policy, !identity_.hook.empty(), identity_.hook_reset});
   report(mending_, directory_.set_group(service_.control_group()));
+  report(opening_, output_.open(service_, directory_.descriptor(), directory_.path(), null_.get()));
   if (tell) note(Level::kNotice, "configuration read again");
   sys::return_unused_heap();
 }
@@ -291,7 +321,10 @@ void Daemon::reload() {
 void Daemon::check_directory() {
   last_check_ = now_.mono;
   retry_ = core::after(now_.mono, kRetry);
-  const auto check = directory_.check();
+  auto check = directory_.check();
+  const auto output = output_.check(directory_.descriptor());
+  if (!check.mended) check.mended = output.mended;
+  if (!check.failure) check.failure = output.failure;
   // A second look: what is removed while it is mended raises no event of its own.
   const bool clean = !check.mended && !check.failure;
   if (clean) retry_ = core::kNever;

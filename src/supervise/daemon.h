@@ -11,6 +11,7 @@
 #include "supervise/handover.h"
 #include "supervise/helpers.h"
 #include "supervise/options.h"
+#include "supervise/output.h"
 #include "supervise/service.h"
 #include "supervise/signs.h"
 #include "supervise/tree.h"
@@ -63,6 +64,7 @@ class Daemon {
   };
 
   [[nodiscard]] std::string refuse_second();
+  [[nodiscard]] std::int32_t other_supervise();
   void reap();
   void main_exited(const core::Outcome& outcome);
   [[nodiscard]] sys::Result<bool> follow(const core::Outcome& outcome);
@@ -83,6 +85,9 @@ class Daemon {
   void notified(const core::Notification& message);
   void end_tree();
   void look_for_leftovers();
+  void run_logger();
+  void logger_ended(const core::Outcome& outcome, Output::End end);
+  void read_reports();
   void read_signals();
   void read_control();
   void command(char byte);
@@ -96,7 +101,8 @@ class Daemon {
   void helper_ended(const HelperEnd& end);
   void send_signal(int signal, bool to_group);
   void run_hook(int n);
-  void raise_alarm(bool giving_up);
+  void prepare_alarm();
+  void raise_alarm();
   void send_alarms();
   void reload();
   void check_directory();
@@ -105,7 +111,7 @@ class Daemon {
   [[nodiscard]] core::StateText state_text(const core::Facts& facts) const;
   [[nodiscard]] core::Text<256> reason_text(const core::Facts& facts) const;
   [[nodiscard]] core::Instant deadline() const;
-  [[nodiscard]] bool may_end() const;
+  [[nodiscard]] bool may_end();
   void wake_up_in(core::Nanos delay);
   void note(sys::Level level, std::string_view text);
   void flush_notes();
@@ -117,6 +123,7 @@ class Daemon {
   sys::StatusDir directory_;
   core::Machine machine_;
   Helpers helpers_;
+  Output output_;
   Tree tree_;
   Signs signs_;
   sys::UniqueFd null_;
@@ -147,14 +154,20 @@ class Daemon {
   core::Instant wake_ = core::kNever;      // the next turn comes then at the latest
   core::Instant control_hold_{};           // control is not looked at before
   core::Instant exit_limit_ = core::kNever;
-  bool alarm_wanted_ = false, give_up_ = false, exit_ = false;
+  bool alarm_wanted_ = false, give_up_ = false, exit_ = false, ended_properly_ = false;
+  struct PendingAlarm {
+    core::Facts facts;
+    bool giving_up;
+    core::Instant due;    // at the latest
+  };
+  std::optional<PendingAlarm> pending_alarm_;
   core::Reason stops_for_{};               // why supervise stops the service of its own accord; logged
   core::Text<160> last_end_;               // `pid 4711, code 1, up 3.2 s`
   static constexpr std::size_t kNotes = 1200, kMaxNote = 512;
   core::Text<kNotes> notes_;                 // lines to be logged at the end of the turn: a byte of level, text, newline
   core::RateLimit control_notes_{20, core::seconds(1)}, unknown_notes_{1, core::seconds(1)}, mending_notes_{5, core::seconds(10)},
-      refusal_notes_{1, core::seconds(10)}, reload_notes_{5, core::seconds(10)};
-  Trouble publishing_, mending_, watching_, starting_, signalling_;
+      refusal_notes_{1, core::seconds(10)}, reload_notes_{5, core::seconds(10)}, logger_notes_{5, core::seconds(60)};
+  Trouble publishing_, mending_, watching_, starting_, signalling_, opening_, logging_;
   std::optional<Alarm> alarm_;
 };
 

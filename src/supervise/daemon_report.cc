@@ -11,6 +11,7 @@ namespace {
 using sys::Level;
 
 constexpr core::Nanos kRetry = core::seconds(1);
+constexpr core::Nanos kLastWords = std::chrono::milliseconds(200), kLook = std::chrono::milliseconds(10);
 
 char level_byte(Level level) { return static_cast<char>('0' + static_cast<int>(level)); }
 
@@ -43,7 +44,7 @@ core::StateText Daemon::state_text(const core::Facts& facts) const {
   const auto reason = reason_text(facts);
   const auto process = facts.pid == process_.pid ? process_ : core::ProcessId{facts.pid, 0};
   return core::encode_state({identity_.name, facts, self_, process, identity_.boot_id, reason.view(), status_text_.view(), now_,
-                             machine_.snapshot(), service_.wants_socket() ? identity_.inherited.notify_name : std::string_view()});
+                             machine_.snapshot(), service_.wants_socket() ? identity_.inherited.notify_name : std::string_view(), ended_properly_});
 }
 
 core::Text<256> Daemon::reason_text(const core::Facts& facts) const {
@@ -57,23 +58,32 @@ core::Text<256> Daemon::reason_text(const core::Facts& facts) const {
   return text;
 }
 
-void Daemon::raise_alarm(bool giving_up) {
+// An alarm quotes the last words of the service, which the logger may be about to write.
+void Daemon::prepare_alarm() {
   const auto facts = machine_.facts();
-  const auto reason = reason_text(facts);
-  if (giving_up) {
+  if (give_up_) {
+    const auto reason = reason_text(facts);
     core::Text<300> text;
     text << "giving up on the service: " << reason.view();
     if (facts.reason == core::Reason::kExitedTooQuickly || facts.reason == core::Reason::kStartFailed) text << "; startretries reached";
     note(Level::kFatal, text.view());
   }
   const bool wanted = facts.alarms_on && service_.settings().policy.alarm_interval != core::Nanos::zero();
-  if (!wanted) return;
+  if (wanted) pending_alarm_ = {facts, give_up_, core::after(now_.mono, kLastWords)};
+  alarm_wanted_ = give_up_ = false;
+}
+
+void Daemon::raise_alarm() {
+  if (now_.mono < pending_alarm_->due && !output_.errors_are_written()) return wake_up_in(kLook);
+  const auto [facts, giving_up, due] = *pending_alarm_;
+  pending_alarm_.reset();
+  const auto reason = reason_text(facts);
   std::array<char, 2048> errors;
   const bool dumped = facts.exit && facts.exit->core && facts.reason != core::Reason::kStartFailed;
   const bool composed = alarm_->raise({giving_up ? AlarmFacts::Event::kGiveUp
                  : dumped  ? AlarmFacts::Event::kCoreDump
                            : AlarmFacts::Event::kExit,
-                 facts, last_end_.view(), reason.view(), directory_.tail_of_errors(errors), now_});
+                 facts, last_end_.view(), reason.view(), output_.tail_of_errors(errors), now_});
   if (!composed) return note(Level::kWarning, "no memory to compose an alarm");
   core::Text<256> text;
   text << "alarm: " << last_end_.view();
@@ -88,6 +98,18 @@ void Daemon::send_alarms() {
     text << "alarm program ";
     text.printable(alarm_->program(problem->kind)) << " cannot be run: " << sys::error_text(problem->failure.cause);
     note(Level::kWarning, text.view());
+  }
+}
+
+// Kept out of turn(): its buffer would be on the stack of every wait.
+[[gnu::noinline]] void Daemon::read_reports() {
+  std::array<char, 1024> bytes;
+  std::string_view rest(bytes.data(), output_.read_reports(bytes));
+  while (!rest.empty()) {
+    const auto line = rest.substr(0, rest.find('\n'));
+    rest.remove_prefix(std::min(rest.size(), line.size() + 1));
+    if (line.size() < 2 || line.front() < '0' || line.front() > '2' || !logger_notes_.allow(now_.mono)) continue;
+    note(static_cast<Level>(line.front() - '0'), line.substr(1));
   }
 }
 

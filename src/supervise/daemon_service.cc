@@ -30,10 +30,11 @@ constexpr int kMaxNotifications = 16;
 }  // namespace
 
 void Daemon::start_service() {
+  report(opening_, output_.renew(now_));
   auto spawn = service_.spawn();
   spawn.input = null_.get();
-  spawn.output = directory_.service_output();
-  spawn.errors = directory_.service_errors();
+  spawn.output = output_.output();
+  spawn.errors = output_.errors();
   spawn.context = this;
   // In the new process, so that no instruction of the service runs before its pid is in status.
   spawn.before_exec = [](void* self, std::int32_t pid) { static_cast<Daemon*>(self)->started(pid); };
@@ -91,8 +92,8 @@ void Daemon::run_hook(int n) {
   spawn.arguments = arguments.data();
   spawn.environment = identity_.inherited.environment;
   spawn.input = null_.get();
-  spawn.output = directory_.service_output();
-  spawn.errors = directory_.service_errors();
+  spawn.output = output_.output();
+  spawn.errors = output_.errors();
   const auto failure = helpers_.start(HelperKind::kHook, spawn, service_.settings().hook_timeout, now_);
   if (!failure) return;
   core::Text<256> text;
@@ -110,10 +111,22 @@ void Daemon::reap() {
     const auto& child = **dead;
     if (child.pid == machine_.pid() && !ended_)
       main_exited(child.outcome);
+    else if (const auto logger = output_.ended(child.pid))
+      logger_ended(child.outcome, *logger);
     else if (const auto end = helpers_.ended(child.pid, child.outcome))
       helper_ended(*end);
   }
 }
+
+void Daemon::logger_ended(const core::Outcome& outcome, Output::End end) {
+  // With 0 it ends when it has nobody left to write for.
+  if (end == Output::End::kTold || outcome == core::Outcome::code(0) || !logger_notes_.allow(now_.mono)) return;
+  core::Text<128> text;
+  text << "the logger ended (" << core::to_text(outcome).view() << ") and is started again; nothing is lost";
+  note(Level::kWarning, text.view());
+}
+
+[[gnu::noinline]] void Daemon::run_logger() { report(logging_, output_.run_logger(now_)); }
 
 void Daemon::main_exited(const core::Outcome& outcome) {
   ended_ = outcome;
@@ -217,25 +230,27 @@ bool Daemon::is_service_there() {
   return sys::start_time(system_, process_.pid) == process_.start;
 }
 
-// The service that a supervise which was killed has left running, and what that supervise knew of it.
+// What a supervise that was killed knew of the service, which it has left running, or down, or which has ended meanwhile.
 std::optional<core::Snapshot> Daemon::find_service() {
   const auto state = directory_.recorded_state();
   const auto recorded = core::recorded_processes(state.view());
-  if (recorded.service.pid <= 0 || recorded.service.start == 0 || recorded.boot_id != identity_.boot_id) return std::nullopt;
+  if (recorded.boot_id != identity_.boot_id) return std::nullopt;
+  auto snapshot = core::recorded_snapshot(state.view());
+  if (recorded.service.pid <= 0 || recorded.service.start == 0) return snapshot;
   process_ = recorded.service;
+  if (snapshot) return snapshot;
   if (!is_service_there()) {
     process_ = {};
     return std::nullopt;
   }
-  if (auto snapshot = core::recorded_snapshot(state.view())) return snapshot;
   // There is never a second copy, even if the rest of the file is not what we understand.
-  core::Snapshot snapshot;
-  snapshot.facts.state = core::State::kRunning;
-  snapshot.facts.want = core::Want::kUp;
-  snapshot.facts.pid = process_.pid;
-  snapshot.facts.starts = 1;
-  snapshot.started = now_.mono;
-  snapshot.facts.started = snapshot.facts.since = now_.wall;
+  snapshot.emplace();
+  snapshot->facts.state = core::State::kRunning;
+  snapshot->facts.want = core::Want::kUp;
+  snapshot->facts.pid = process_.pid;
+  snapshot->facts.starts = 1;
+  snapshot->started = now_.mono;
+  snapshot->facts.started = snapshot->facts.since = now_.wall;
   return snapshot;
 }
 
@@ -253,10 +268,15 @@ void Daemon::adopt(const core::Snapshot& snapshot) {
   if (snapshot.facts.state != core::State::kStarting) follow_until_ = {};
   const auto handover = identity_.handover.value_or(Handover());
   signs_.adopt(service_, handover.notify, handover.ready, now_);
-  if (snapshot.facts.pid == 0) return;
-  watch_main(system_.process(process_.pid));
-  if (identity_.handover) return;
   core::Text<128> text;
+  if (snapshot.facts.pid == 0) {
+    text << "the last supervise was killed while the service was " << core::to_text(snapshot.facts.state) << ", which it still is";
+    return identity_.handover ? void() : note(Level::kNotice, text.view());
+  }
+  watch_main(system_.process(process_.pid));
+  output_.adopt(process_.pid);
+  if (identity_.handover) return;
+  if (!is_service_there()) return service_exited(core::Outcome{});
   text << "adopted the service, which is running: pid " << process_.pid;
   note(Level::kNotice, text.view());
 }
@@ -377,7 +397,7 @@ void Daemon::ask_program() {
 
 // Nothing may be under way that only we know of.
 bool Daemon::may_hand_over() const {
-  return upgrade_ready_ && !exit_ && !ended_ && helpers_.none_run() && !tree_.is_ending() && alarm_->deadline() == core::kNever;
+  return upgrade_ready_ && !exit_ && !ended_ && helpers_.none_run() && !tree_.is_ending() && !pending_alarm_ && alarm_->deadline() == core::kNever;
 }
 
 void Daemon::hand_over() {
@@ -403,8 +423,21 @@ void Daemon::hand_over() {
 
 void Daemon::helper_ended(const HelperEnd& end) {
   if (end.kind == HelperKind::kUpgrade) {
-    upgrade_ready_ = end.outcome == core::Outcome::code(0);
-    if (!upgrade_ready_) note(Level::kWarning, "no upgrade: the program on disk is not compatible, or finds the configuration faulty; this one goes on");
+    upgrade_ready_ = end.outcome == core::Outcome::code(kCanResume);
+    if (upgrade_ready_) return;
+    core::Text<400> text;
+    text << "no upgrade: ";
+    text.printable(identity_.program) << ' ';
+    if (end.timed_out)
+      text << "did not answer";
+    else if (end.outcome == core::Outcome::code(kOtherVersion))
+      text << "is of a version that cannot go on from this one";
+    else if (end.outcome == core::Outcome::code(kUsage))
+      text << "finds the configuration faulty, see --check, or is no supervise that could";
+    else
+      text << "is no supervise that could (" << core::to_text(end.outcome).view() << ')';
+    text << "; this one goes on";
+    note(Level::kWarning, text.view());
     return;
   }
   if (end.kind == HelperKind::kHook) step(core::event::HookEnded{});

@@ -21,7 +21,9 @@ struct Handover {
 // Nothing where `argument` is another one, or of another version.
 [[nodiscard]] std::optional<Handover> parse_handover(std::string_view argument);
 
-// Asks the program on disk whether it could resume: it exits with 0 if so.
+// Asks the program on disk whether it could resume. It answers with its exit status: kCanResume, which is no other program's
+// word by chance, or kOtherVersion, or kUsage where it finds the configuration faulty.
+inline constexpr int kCanResume = 93, kOtherVersion = 94;
 [[nodiscard]] std::string question();
 [[nodiscard]] bool is_question(std::string_view argument);
 // Whether a program that asks this can be succeeded by us.

@@ -34,7 +34,8 @@ std::optional<HelperEnd> Helpers::ended(std::int32_t pid, const core::Outcome& o
   return end;
 }
 
-bool Helpers::is_session(std::int32_t session) const {
+bool Helpers::are(std::int32_t pid, std::int32_t session) const {
+  if (pid == companion_ || session == companion_) return true;
   return std::any_of(helpers_.begin(), helpers_.end(), [session](const Helper& h) { return h.session == session; });
 }
 

@@ -29,8 +29,12 @@ class Helpers {
   // Whether the dead child `pid` was a helper, and how it ended.
   [[nodiscard]] std::optional<HelperEnd> ended(std::int32_t pid, const core::Outcome& outcome);
 
-  // Whether `session` is one that a helper leads, or led lately.
-  [[nodiscard]] bool is_session(std::int32_t session) const;
+  // A child that is no helper, leads a session, and is left alone as helpers are.
+  void set_companion(std::int32_t pid) { companion_ = pid; }
+
+  // Whether the process `pid` of that session is the companion, which may not lead its session yet, or of a session that it or
+  // a helper leads, or led lately.
+  [[nodiscard]] bool are(std::int32_t pid, std::int32_t session) const;
 
   [[nodiscard]] bool none_run() const;
 
@@ -49,6 +53,7 @@ class Helpers {
   };
   sys::System& system_;
   unsigned umask_;
+  std::int32_t companion_ = 0;
   // Alarms come at most once a minute and live at most a minute: 10 numbers, a mail, a command, and room for the next round.
   std::array<Helper, 32> helpers_{};
 };

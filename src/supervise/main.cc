@@ -66,6 +66,15 @@ Identity identify(sys::System& system, const Options& options) {
   return identity;
 }
 
+// A file that was not named is used as it is found, and what is in it is run: nobody else may have put it there.
+std::string distrust(sys::System& system, const Identity& identity) {
+  const auto info = system.stat_following(identity.conf.c_str());
+  if (!info) return {};
+  const bool stranger = info->uid != 0 && info->uid != system.own_uid();
+  if (!stranger && (info->mode & 0002U) == 0) return {};
+  return identity.conf + (stranger ? " belongs to somebody else" : " may be written by everybody") + "; it is used only if it is named with -F";
+}
+
 void print_settings(const core::Settings& settings) {
   for (const auto& key : core::keys()) {
     const auto value = key.print(settings);
@@ -123,6 +132,8 @@ std::optional<int> start(sys::System& system, Identity identity) {
   sys::take_over_signals(sys::Signalling::kDaemon);
   sys::become_subreaper();
 
+  if (service->settings().output.logfile == "inherit") launch.keep(1);
+  if (service->settings().errors.logfile == "inherit") launch.keep(2);
   g_daemon.emplace(system, std::move(identity), std::move(*service));
   auto started = g_daemon->start(problems);
   // A service is there, and nobody else who would look after it.
@@ -163,7 +174,7 @@ int wrap(sys::System& system, core::Settings settings) {
 [[gnu::noinline]] std::optional<int> set_out(sys::System& system, int argc, char** argv, const std::optional<Handover>& handover) {
   const std::string_view first = argc > 1 ? argv[1] : "";
   const bool asked = is_question(first);
-  if (asked && !can_answer(first)) return kUsage;
+  if (asked && !can_answer(first)) return kOtherVersion;
   if (asked || handover) --argc, ++argv;
   const auto options = parse_options(argc, argv);
   if (!options.error.empty()) return complain(options.error + "; see supervise -h", kUsage);
@@ -174,10 +185,12 @@ int wrap(sys::System& system, core::Settings settings) {
   auto identity = identify(system, options);
   if (!options.directory.empty() && identity.directory.empty())
     return complain("the working directory is gone; name DIR absolutely", kSystemError);
+  if (options.conf.empty())
+    if (const auto distrusted = distrust(system, identity); !distrusted.empty()) return complain(distrusted, kUsage);
   if (options.mode == Options::Mode::kCheck) return check(system, identity);
   if (asked) {
     Lines problems;
-    return load_service(system, identity, problems) ? 0 : kUsage;
+    return load_service(system, identity, problems) ? kCanResume : kUsage;
   }
   identity.handover = handover;
   identity.arguments.assign(argv + 1, argv + argc);
@@ -188,6 +201,7 @@ int wrap(sys::System& system, core::Settings settings) {
 }  // namespace supervise
 
 int main(int argc, char** argv) {
+  sys::remember_arguments(argc, argv);
   sys::ensure_standard_descriptors();
   const auto handover = argc > 1 ? supervise::parse_handover(argv[1]) : std::nullopt;
   if (!handover) sys::close_inherited_descriptors();

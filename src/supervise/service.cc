@@ -1,10 +1,12 @@
 #include "supervise/service.h"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 
 #include "core/conf.h"
 #include "core/environment.h"
+#include "core/words.h"
 #include "sys/error_text.h"
 #include "sys/process.h"
 #include "sys/resources.h"
@@ -13,6 +15,8 @@ namespace supervise {
 namespace {
 
 using std::string;
+
+constexpr std::array<std::string_view, 8> kEntries = {"lock", "control", "svcontrol", "ok", "status", "state", "supervise", "core"};
 
 constexpr std::size_t kMaxFile = 1 << 20;
 
@@ -29,16 +33,54 @@ void add_diagnostics(Lines& problems, const std::vector<core::Diagnostic>& diagn
   }
 }
 
+// A key that is in the file and does nothing.
+struct Idle {
+  const char* key;
+  bool (*does_nothing)(const core::Settings& settings);
+  const char* what;
+};
+bool no_alarms(const core::Settings& settings) { return settings.policy.alarm_interval == core::Nanos::zero(); }
+bool no_heartbeat(const core::Settings& settings) { return settings.heartbeat_file.empty(); }
+constexpr std::array kIdle = {
+    Idle{"max_tries", no_alarms, "has no effect without alarm_interval"},
+    Idle{"max_tries_if_coredumped", no_alarms, "has no effect without alarm_interval"},
+    Idle{"alarm_mail", no_alarms, "has no effect without alarm_interval"},
+    Idle{"alarm_gsm", no_alarms, "has no effect without alarm_interval"},
+    Idle{"alarm_command", no_alarms, "has no effect without alarm_interval"},
+    Idle{"heartbeat_timeout", no_heartbeat, "has no effect without heartbeat_file"},
+    Idle{"heartbeat_delay", no_heartbeat, "has no effect without heartbeat_file"},
+    Idle{"ready_timeout", [](const core::Settings& s) { return !s.notify && !s.ready_fd && s.policy.watchdog == core::Nanos::zero(); },
+         "has no effect without notify or ready_fd"},
+    Idle{"pidfile", [](const core::Settings& s) { return !s.policy.forking; }, "has no effect without forking"},
+};
+
+void warn_of_idle_keys(const Loaded& loaded, Lines& problems) {
+  for (const auto& idle : kIdle)
+    if (loaded.line_of(idle.key) != 0 && idle.does_nothing(*loaded.settings)) problems.push_back(loaded.warning(idle.key, idle.what));
+  for (const auto& item : loaded.items)
+    if (const auto split = core::split_words(item.value); item.key == "command" && item.line == loaded.line_of("command") && !split.shell_operator.empty())
+      problems.push_back(loaded.warning("command", "has `" + split.shell_operator + "`, an ordinary character here, as no shell is used; for a shell's meaning of it use sh -c '...'"));
+}
+
 // `NAME=` of `NAME=VALUE`.
 std::string_view name_part(std::string_view variable) { return variable.substr(0, variable.find('=') + 1); }
 
 }  // namespace
 
-Line Loaded::error(std::string_view key, std::string_view value, std::string_view what) const {
+int Loaded::line_of(std::string_view key) const {
   int line = 0;
   for (const auto& item : items)
     if (item.key == key) line = item.line;
-  const core::Diagnostic diagnostic{line, core::Diagnostic::Severity::kError,
+  return line;
+}
+
+Line Loaded::warning(std::string_view key, std::string_view what) const {
+  const core::Diagnostic diagnostic{line_of(key), core::Diagnostic::Severity::kWarning, string(key) + (what.starts_with(':') ? "" : " ") + string(what)};
+  return {sys::Level::kWarning, core::to_text(diagnostic, file)};
+}
+
+Line Loaded::error(std::string_view key, std::string_view value, std::string_view what) const {
+  const core::Diagnostic diagnostic{line_of(key), core::Diagnostic::Severity::kError,
                                     string(key) + ": \"" + string(value) + "\" " + string(what)};
   return {sys::Level::kFatal, core::to_text(diagnostic, file)};
 }
@@ -47,8 +89,11 @@ std::optional<Service> Service::prepare(sys::System& system, Loaded loaded, cons
   Service service;
   service.settings_ = std::move(*loaded.settings);
   service.umask_ = service.settings_.umask ? service.settings_.umask->bits : inherited.umask;
-  const bool found = service.look_up(system, loaded, problems);
-  if (!service.read_environment_file(system, loaded, problems) || !found) return std::nullopt;
+  bool good = service.look_up(system, loaded, problems);
+  good = service.read_environment_file(system, loaded, problems) && good;
+  good = check_output(system, loaded, "stdout_logfile", service.settings_.output, problems) && good;
+  good = check_output(system, loaded, "stderr_logfile", service.settings_.errors, problems) && good;
+  if (!good) return std::nullopt;
   for (const auto& [name, value] : service.settings_.environment) service.set_variable(name, value);
   service.limits_ = sys::resource_limits(service.settings_);
   service.set_up_signs(inherited);
@@ -117,6 +162,27 @@ bool Service::look_up(sys::System& system, const Loaded& loaded, Lines& problems
     if (!gid) problems.push_back(loaded.error("control_group", settings_.control_group, "is not in /etc/group; a name from there or a GID would be right"));
   }
   return problems.size() == before;
+}
+
+bool Service::check_output(sys::System& system, const Loaded& loaded, const char* key, const core::OutputSettings& output, Lines& problems) {
+  const auto& path = output.logfile;
+  if (path.empty() || path == "none" || path == "inherit") return true;
+  if (!path.starts_with('/')) {
+    const bool taken = path.find('/') != string::npos || path.starts_with('.') || path.starts_with("supervise.log") ||
+                       std::find(kEntries.begin(), kEntries.end(), path) != kEntries.end();
+    if (taken) problems.push_back(loaded.error(key, path, "cannot be the name of a log in DIR; none, inherit, an absolute path or another name would be right"));
+    return !taken;
+  }
+  const auto directory = path.substr(0, std::max<std::size_t>(path.rfind('/'), 1));
+  const auto info = system.stat_following(directory.c_str());
+  if (info && info->type == sys::FileType::kDirectory && !path.ends_with('/')) return true;
+  if (!info && info.error().number == ENOENT && !path.ends_with('/')) {
+    problems.push_back(loaded.warning(key, ": the directory " + directory + " is not there and will be made"));
+    return true;
+  }
+  problems.push_back(loaded.error(key, path, path.ends_with('/') ? string("is a directory; the path of a file in it would be right")
+                                                                 : "cannot be made: " + directory + ": " + string(sys::error_text(info ? ENOTDIR : info.error().number))));
+  return false;
 }
 
 bool Service::read_environment_file(sys::System& system, const Loaded& loaded, Lines& problems) {
@@ -197,7 +263,9 @@ Loaded load_settings(sys::System& system, const string& path, bool required, con
   add_diagnostics(loaded.problems, conf.diagnostics, path);
   add_diagnostics(loaded.problems, resolved.diagnostics, path);
   loaded.items = std::move(resolved.items);
-  if (!core::has_errors(conf.diagnostics) && !core::has_errors(resolved.diagnostics)) loaded.settings = std::move(resolved.settings);
+  if (core::has_errors(conf.diagnostics) || core::has_errors(resolved.diagnostics)) return loaded;
+  loaded.settings = std::move(resolved.settings);
+  if (service != "global") warn_of_idle_keys(loaded, loaded.problems);
   return loaded;
 }
 

@@ -29,6 +29,10 @@ struct Loaded {
 
   // `FILE:LINE: error: KEY: "VALUE" WHAT`.
   [[nodiscard]] Line error(std::string_view key, std::string_view value, std::string_view what) const;
+  // `FILE:LINE: warning: KEY WHAT`.
+  [[nodiscard]] Line warning(std::string_view key, std::string_view what) const;
+  // The line of `key` that counts; 0 if it is not in the file.
+  [[nodiscard]] int line_of(std::string_view key) const;
 };
 
 // What a service gets from its supervise and not from its settings.
@@ -59,6 +63,7 @@ class Service {
 
  private:
   [[nodiscard]] bool look_up(sys::System& system, const Loaded& loaded, Lines& problems);
+  [[nodiscard]] static bool check_output(sys::System& system, const Loaded& loaded, const char* key, const core::OutputSettings& output, Lines& problems);
   [[nodiscard]] bool read_environment_file(sys::System& system, const Loaded& loaded, Lines& problems);
   void set_variable(const std::string& name, const std::string& value);
   [[nodiscard]] std::string own_path(const std::string& path) const;

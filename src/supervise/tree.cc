@@ -21,7 +21,7 @@ sys::Result<Orphans> Tree::orphans(std::int32_t service, std::uint64_t started_s
   for (const auto pid : std::span(pids).first(*n)) {
     if (pid == service) continue;
     const auto info = system_.process(pid);
-    if (info.start >= started_since && !helpers_.is_session(info.session)) (void)out.push_back({pid, info});
+    if (info.start >= started_since && !helpers_.are(pid, info.session)) (void)out.push_back({pid, info});
   }
   return out;
 }
@@ -30,7 +30,7 @@ bool Tree::contains(std::int32_t pid, std::int32_t service) {
   for (int depth = 0; depth < kMaxDepth && pid > 0; ++depth) {
     if (pid == service) return true;
     const auto info = system_.process(pid);
-    if (info.start == 0 || helpers_.is_session(info.session)) return false;
+    if (info.start == 0 || helpers_.are(pid, info.session)) return false;
     if (info.parent == system_.own_pid()) return true;
     pid = info.parent;
   }

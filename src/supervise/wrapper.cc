@@ -143,6 +143,7 @@ void Wrapper::execute(const Action& action) {
     case Action::Kind::kEndTree:
     case Action::Kind::kAlarm:
     case Action::Kind::kUpgrade:
+    case Action::Kind::kRotate:
     case Action::Kind::kReload: return;    // nothing here asks for them
   }
 }

@@ -67,18 +67,20 @@ Result<UniqueFd> open_to_rewrite(System& system, int dir, const char* name) {
   return open_ours(system, dir, name, FileType::kRegular, OpenMode::kReadWrite);
 }
 
-Result<UniqueFd> open_file(System& system, int dir, const char* name, unsigned mode) {
-  auto fd = open_ours(system, dir, name, FileType::kRegular, OpenMode::kAppend);
+Result<UniqueFd> open_file(System& system, int dir, const char* name, unsigned mode, Writing writing) {
+  const auto existing = writing == Writing::kAppend ? OpenMode::kAppend : OpenMode::kReadWrite;
+  const auto fresh = writing == Writing::kAppend ? OpenMode::kCreate : OpenMode::kCreateToRewrite;
+  auto fd = open_ours(system, dir, name, FileType::kRegular, existing);
   if (!fd && fd.error().number == ENOENT) {
-    fd = owned(system, system.open(dir, name, OpenMode::kCreate, mode));
+    fd = owned(system, system.open(dir, name, fresh, mode));
     if (fd || fd.error().number != EEXIST) return fd;
     // Somebody was quicker: another supervise that starts, at best.
-    fd = open_ours(system, dir, name, FileType::kRegular, OpenMode::kAppend);
+    fd = open_ours(system, dir, name, FileType::kRegular, existing);
   }
   if (!fd) {
     if (!is_obstacle(fd.error())) return fd;
     if (const auto aside = put_aside(system, dir, name, Content::kKeep); !aside) return aside.error();
-    return owned(system, system.open(dir, name, OpenMode::kCreate, mode));
+    return owned(system, system.open(dir, name, fresh, mode));
   }
   if (const auto set = set_access(system, fd->get(), mode, kKeepGroup); !set) return set.error();
   return fd;

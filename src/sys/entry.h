@@ -9,8 +9,9 @@
 
 namespace sys {
 
-// A regular file of ours, opened for reading and appending, with `mode`; made if missing.
-Result<UniqueFd> open_file(System& system, int dir, const char* name, unsigned mode);
+// A regular file of ours, opened for appending, or for reading and writing anywhere, with `mode`; made if missing.
+enum class Writing { kAppend, kAnywhere };
+Result<UniqueFd> open_file(System& system, int dir, const char* name, unsigned mode, Writing writing = Writing::kAppend);
 
 // A regular file of ours for reading, or for rewriting; ENOENT or EINVAL if there is none or another thing.
 Result<UniqueFd> open_to_read(System& system, int dir, const char* name);

@@ -29,6 +29,13 @@ void append_two_digits(core::Text<32>& text, int number) {
 
 }  // namespace
 
+core::seconds local_offset(core::WallTime time) {
+  const time_t seconds = std::chrono::duration_cast<core::seconds>(time.time_since_epoch()).count();
+  tm local{};
+  localtime_r(&seconds, &local);
+  return core::seconds(local.tm_gmtoff);
+}
+
 core::Text<32> local_time(core::WallTime time) {
   core::Text<32> text;
   const time_t seconds = std::chrono::duration_cast<core::seconds>(time.time_since_epoch()).count();

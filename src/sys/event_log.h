@@ -13,6 +13,9 @@ enum class Level { kNotice, kWarning, kFatal };
 
 using Message = core::Text<512>;
 
+// Of local time from UTC, at `time`.
+[[nodiscard]] core::seconds local_offset(core::WallTime time);
+
 // `YYYY-MM-DD HH:MM:SS` in local time.
 [[nodiscard]] core::Text<32> local_time(core::WallTime time);
 

@@ -16,6 +16,8 @@
 #include <cerrno>
 #include <cstdint>
 
+#include "core/text.h"
+
 namespace sys {
 namespace {
 
@@ -29,12 +31,15 @@ void write_all(int fd, std::string_view text) {
   }
 }
 
-pid_t plain_fork() {
-#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 34)
-  return _Fork();    // without what fork does for threads and stdio: it would cost a page of memory for ever
-#else
-  return fork();
+constinit std::span<char> g_arguments;
+
+void close_range_of(int first, int last) {
+  if (first > last) return;
+#ifdef CLOSE_RANGE_CLOEXEC
+  if (close_range(static_cast<unsigned>(first), static_cast<unsigned>(last), 0) == 0) return;
 #endif
+  const auto limit = std::min<long>(sysconf(_SC_OPEN_MAX), last + 1L);
+  for (int fd = first; fd < limit; ++fd) ::close(fd);
 }
 
 [[noreturn]] void await_report(int pipe, pid_t child) {
@@ -57,12 +62,42 @@ void ensure_standard_descriptors() {
   if (fd > 2) ::close(fd);
 }
 
-void close_inherited_descriptors() {
-#ifdef CLOSE_RANGE_CLOEXEC
-  if (close_range(3, ~0U, 0) == 0) return;
+void close_inherited_descriptors() { close_all_but({}); }
+
+void close_all_but(std::span<const int> kept) {
+  int from = 3;
+  // The kept ones need not be in order: each time the lowest that is left.
+  while (true) {
+    int next = INT_MAX;
+    for (const int fd : kept)
+      if (fd >= from) next = std::min(next, fd);
+    close_range_of(from, next - 1);
+    if (next == INT_MAX) return;
+    from = next + 1;
+  }
+}
+
+void remember_arguments(int argc, char** argv) {
+  if (argc > 0) g_arguments = {argv[0], static_cast<std::size_t>(argv[argc - 1] - argv[0]) + std::string_view(argv[argc - 1]).size() + 1};
+}
+
+void set_title(std::string_view title) {
+  if (g_arguments.empty()) return;
+  const auto n = title.copy(g_arguments.data(), g_arguments.size() - 1);
+  std::fill(g_arguments.begin() + static_cast<std::ptrdiff_t>(n), g_arguments.end(), '\0');
+#ifdef PR_SET_NAME
+  core::Text<15> name;
+  name << title.substr(0, title.find(' '));
+  prctl(PR_SET_NAME, name.c_str(), 0, 0, 0);
 #endif
-  const long limit = sysconf(_SC_OPEN_MAX);
-  for (int fd = 3; fd < limit; ++fd) ::close(fd);
+}
+
+int plain_fork() {
+#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 34)
+  return _Fork();
+#else
+  return fork();
+#endif
 }
 
 unsigned clear_umask() { return ::umask(0); }
@@ -159,7 +194,8 @@ void Launch::report(int status) {
   if (pipe_ < 0) return;
   if (status == 0) {
     const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
-    for (int fd = 0; fd <= 2 && null >= 0; ++fd) dup2(null, fd);
+    for (int fd = 0; fd <= 2 && null >= 0; ++fd)
+      if (!kept_[static_cast<std::size_t>(fd)]) dup2(null, fd);
     if (null > 2) ::close(null);
   }
   const char byte = static_cast<char>(status);

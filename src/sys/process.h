@@ -1,6 +1,8 @@
 // What a process does to itself at start-up, before the loop and outside the seam.
 #pragma once
 
+#include <array>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -8,6 +10,18 @@ namespace sys {
 
 // Closes every descriptor from 3 on that the caller left open, so that none of them is kept or handed on.
 void close_inherited_descriptors();
+
+// The same, but for those in `kept`.
+void close_all_but(std::span<const int> kept);
+
+// For set_title(): where the arguments of this process are.
+void remember_arguments(int argc, char** argv);
+
+// What ps(1) shows of this process from now on; at most as long as its arguments were.
+void set_title(std::string_view title);
+
+// A fork without what that does for threads and stdio: it would cost a page of memory for ever.
+[[nodiscard]] int plain_fork();
 
 // Opens /dev/null as descriptors 0, 1 and 2 where they are closed, so that no file of ours gets their numbers.
 void ensure_standard_descriptors();
@@ -48,11 +62,14 @@ class Launch {
   // A foreground start: a session of its own, unless a terminal controls this process.
   void stay();
 
-  // Ends the launch with `status`. If detached, and status is 0, standard input, output and error become /dev/null.
+  // Ends the launch with `status`. If detached, and status is 0, standard input, output and error become /dev/null, but for
+  // those that keep() was called for.
   void report(int status);
+  void keep(int fd) { kept_[static_cast<std::size_t>(fd)] = true; }
 
  private:
   int pipe_ = -1;
+  std::array<bool, 3> kept_{};
 };
 
 }  // namespace sys

@@ -81,7 +81,7 @@ Result<PublishedFile::Copy> PublishedFile::make_copy(int dir, std::string_view c
 }
 
 Status PublishedFile::fill(Copy& copy, std::string_view content) {
-  const auto written = system_.write_at_start(copy.fd.get(), content);
+  const auto written = system_.write_at(copy.fd.get(), content, 0);
   if (!written) return written.error();
   if (*written != content.size()) return Errno{ENOSPC};
   if (copy.size > content.size())

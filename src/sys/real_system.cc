@@ -84,6 +84,16 @@ Result<std::size_t> count_of(ssize_t result) {
   return static_cast<std::size_t>(result);
 }
 
+[[gnu::noinline]] Result<std::size_t> copy_over(RealSystem& system, int from, int to, std::int64_t offset, std::size_t n) {
+  std::array<char, 16384> bytes;
+  const auto waiting = system.peek(from, std::span(bytes).first(std::min(n, bytes.size())));
+  if (!waiting || *waiting == 0) return waiting;
+  const auto written = system.write_at(to, {bytes.data(), *waiting}, offset);
+  if (!written) return written;
+  // Nobody else takes anything out of the FIFO, so this is what was written.
+  return system.read(from, std::span(bytes).first(*written));
+}
+
 FileInfo info_of(const struct stat& st) {
   const auto type = S_ISREG(st.st_mode)    ? FileType::kRegular
                     : S_ISDIR(st.st_mode)  ? FileType::kDirectory
@@ -101,6 +111,7 @@ int flags_of(OpenMode mode) {
     case OpenMode::kReadFollowing: return (O_RDONLY | kAlways) & ~O_NOFOLLOW;
     case OpenMode::kWrite: return O_WRONLY | kAlways;
     case OpenMode::kAppend: return O_WRONLY | O_APPEND | kAlways;
+    case OpenMode::kAppendFollowing: return (O_WRONLY | O_APPEND | O_CREAT | kAlways) & ~O_NOFOLLOW;
     case OpenMode::kReadWrite: return O_RDWR | kAlways;
     case OpenMode::kCreate: return O_RDWR | O_APPEND | O_CREAT | O_EXCL | kAlways;
     case OpenMode::kCreateToRewrite: return O_RDWR | O_CREAT | O_EXCL | kAlways;
@@ -222,8 +233,8 @@ Result<std::size_t> RealSystem::write_unless_blocked(int fd, std::string_view da
   return write(fd, data);
 }
 
-Result<std::size_t> RealSystem::write_at_start(int fd, std::string_view data) {
-  return count_of(retried([&] { return ::pwrite(fd, data.data(), data.size(), 0); }));
+Result<std::size_t> RealSystem::write_at(int fd, std::string_view data, std::int64_t offset) {
+  return count_of(retried([&] { return ::pwrite(fd, data.data(), data.size(), offset); }));
 }
 
 Status RealSystem::truncate(int fd, std::int64_t size) {
@@ -313,6 +324,46 @@ Result<Pipe> RealSystem::pipe() {
   if (pipe2(ends.data(), O_CLOEXEC) < 0) return Errno{errno};
   (void)fcntl(ends[0], F_SETFL, O_NONBLOCK);
   return Pipe{ends[0], ends[1]};
+}
+
+// Where a file system can't splice, being killed between the write and the taking doubles what was written.
+[[gnu::noinline]] Result<std::size_t> RealSystem::move(int from, int to, std::int64_t offset, std::size_t n) {
+  loff_t at = offset;
+  const auto moved = count_of(retried([&] { return splice(from, nullptr, to, &at, n, SPLICE_F_NONBLOCK); }));
+  return moved || moved.error().number != EINVAL ? moved : copy_over(*this, from, to, offset, n);
+}
+
+[[gnu::noinline]] Result<std::size_t> RealSystem::peek(int from, std::span<char> into) {
+  const auto through = pipe();
+  if (!through) return through.error();
+  auto n = count_of(retried([&] { return tee(from, through->writer, into.size(), SPLICE_F_NONBLOCK); }));
+  if (n && *n > 0) n = read(through->reader, into.first(*n));
+  ::close(through->reader);
+  ::close(through->writer);
+  return n;
+}
+
+void RealSystem::enlarge(int fifo, std::size_t n) {
+#ifdef F_SETPIPE_SZ
+  (void)fcntl(fifo, F_SETPIPE_SZ, static_cast<int>(n));
+#endif
+}
+
+void RealSystem::reset_flags(int fd) {
+  if (const int flags = fcntl(fd, F_GETFL); (flags & (O_NONBLOCK | O_ASYNC)) != 0) (void)fcntl(fd, F_SETFL, flags & O_APPEND);
+}
+
+Status RealSystem::lock_record(int fd) {
+  struct flock whole{};
+  whole.l_type = F_WRLCK;
+  return status_of(retried([&] { return fcntl(fd, F_SETLKW, &whole); }));
+}
+
+Result<std::int32_t> RealSystem::lock_holder(int fd) {
+  struct flock whole{};
+  whole.l_type = F_WRLCK;
+  if (fcntl(fd, F_GETLK, &whole) < 0) return Errno{errno};
+  return whole.l_type == F_UNLCK || whole.l_pid <= 0 ? 0 : static_cast<std::int32_t>(whole.l_pid);
 }
 
 Result<int> RealSystem::receiver(std::string_view name) {

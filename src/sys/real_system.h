@@ -13,7 +13,7 @@ class RealSystem final : public System {
   Result<std::size_t> read_at(int fd, std::span<char> into, std::int64_t offset) override;
   Result<std::size_t> write(int fd, std::string_view data) override;
   Result<std::size_t> write_unless_blocked(int fd, std::string_view data) override;
-  Result<std::size_t> write_at_start(int fd, std::string_view data) override;
+  Result<std::size_t> write_at(int fd, std::string_view data, std::int64_t offset) override;
   Status truncate(int fd, std::int64_t size) override;
   Result<FileInfo> stat(int fd) override;
   Result<FileInfo> stat_at(int dir, const char* name) override;
@@ -32,9 +32,16 @@ class RealSystem final : public System {
   Status watch(int directory) override;
   Result<int> pipe_with(std::string_view data) override;
   Result<Pipe> pipe() override;
+  Result<std::size_t> move(int from, int to, std::int64_t offset, std::size_t n) override;
+  Result<std::size_t> peek(int from, std::span<char> into) override;
+  void enlarge(int fifo, std::size_t n) override;
+  void reset_flags(int fd) override;
+  Status lock_record(int fd) override;
+  Result<std::int32_t> lock_holder(int fd) override;
   Result<int> receiver(std::string_view name) override;
   Result<Datagram> receive(int fd, std::span<char> into) override;
   Spawned spawn(const Spawn& request) override;
+  Result<std::int32_t> fork(std::span<const int> kept, int null, const char* title, void (*run)(void* context), void* context) override;
   Result<std::optional<Reaped>> reap() override;
   Status kill(std::int32_t pid, int signal) override;
   ProcessInfo process(std::int32_t pid) override;

@@ -2,6 +2,8 @@
 // The child only makes system calls; it allocates nothing and returns to no caller.
 #include <fcntl.h>
 #include <grp.h>
+#include <signal.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -10,6 +12,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "sys/process.h"
 #include "sys/real_system.h"
 
 namespace sys {
@@ -78,6 +81,9 @@ Stage become(const Spawn& request) {
   if (request.umask) umask(*request.umask);
   if (request.directory && chdir(request.directory) < 0) return Stage::kDirectory;
   if (request.time_limit != 0) alarm(request.time_limit);
+#ifdef PR_SET_PDEATHSIG
+  if (request.ends_with_us) prctl(PR_SET_PDEATHSIG, SIGKILL);
+#endif
   // Not before the callback: it may need what has that number.
   if (!hand_on_extra(request)) return Stage::kDescriptor;
   restore_signals();
@@ -94,6 +100,18 @@ Stage become(const Spawn& request) {
 }
 
 }  // namespace
+
+Result<std::int32_t> RealSystem::fork(std::span<const int> kept, int null, const char* title, void (*run)(void* context), void* context) {
+  const pid_t pid = plain_fork();
+  if (pid < 0) return Errno{errno};
+  if (pid > 0) return pid;
+  setsid();
+  for (int fd = 0; fd <= 2; ++fd) dup2(null, fd);
+  close_all_but(kept);
+  set_title(title);
+  run(context);
+  _exit(0);
+}
 
 Spawned RealSystem::spawn(const Spawn& request) {
   volatile StartFailure failure{Stage::kFork, 0};

@@ -110,13 +110,6 @@ Failure StatusDir::open_ok() {
   return {};
 }
 
-Failure StatusDir::open_output(UniqueFd& fd, const char* name) {
-  auto opened = open_file(system_, dir_.get(), name, kPrivate);
-  if (!opened) return failure("cannot open", name, opened.error());
-  fd = std::move(*opened);
-  return {};
-}
-
 Failure StatusDir::open_links() {
   if (const auto made = ensure_link(system_, dir_.get(), kShortcut.name, kShortcut.target); !made)
     return failure("cannot make", kShortcut.name, made.error());
@@ -149,8 +142,6 @@ Failure StatusDir::open_entries(Check& result) {
   Failure failed;
   if (missing(control_, "control")) failed = open_control();
   if (!failed && missing(ok_, "ok")) failed = open_ok();
-  if (!failed && missing(output_, "__stdout")) failed = open_output(output_, "__stdout");
-  if (!failed && missing(errors_, "__stderr")) failed = open_output(errors_, "__stderr");
   bool links = !missing(supervise_dir_, "supervise");
   if (!has_link(dir_.get(), kShortcut.name, kShortcut.target)) links = false;
   for (const auto& link : kToolLinks)
@@ -230,16 +221,6 @@ Failure StatusDir::set_group(std::uint32_t group) {
   return {};
 }
 
-std::string_view StatusDir::tail_of_errors(std::span<char> into) {
-  const auto fd = open_to_read(system_, dir_.get(), "__stderr");
-  if (!fd) return {};
-  const auto info = system_.stat(fd->get());
-  if (!info) return {};
-  const auto room = static_cast<std::int64_t>(into.size());
-  const auto n = system_.read_at(fd->get(), into, info->size > room ? info->size - room : 0);
-  return n ? std::string_view(into.data(), *n) : std::string_view();
-}
-
 void StatusDir::abandon() {
   if (!made_directory_) return;
   if (dir_) remove_entries();
@@ -251,8 +232,7 @@ void StatusDir::remove_entries() {
   for (const auto* name : {"control", "ok", "status", ".status"})
     if (supervise_dir_) (void)system_.remove(supervise_dir_.get(), name);
   (void)system_.remove_directory(dir_.get(), "supervise");
-  for (const auto* name : {"lock", "control", "ok", "svcontrol", "status", ".status", "state", ".state", "__stdout",
-                           "__stderr", "supervise.log", "supervise.log.wf"})
+  for (const auto* name : {"lock", "control", "ok", "svcontrol", "status", ".status", "state", ".state", "supervise.log", "supervise.log.wf"})
     (void)system_.remove(dir_.get(), name);
 }
 

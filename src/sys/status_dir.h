@@ -44,20 +44,15 @@ class StatusDir {
 
   [[nodiscard]] int control() const { return control_.get(); }
   [[nodiscard]] int ok() const { return ok_.get(); }
-  [[nodiscard]] int service_output() const { return output_.get(); }
-  [[nodiscard]] int service_errors() const { return errors_.get(); }
+  [[nodiscard]] int descriptor() const { return dir_.get(); }
   [[nodiscard]] EventLog& log() { return log_; }
   [[nodiscard]] const std::string& path() const { return path_; }
-
-  // The last bytes of __stderr, at most as many as `into` holds.
-  [[nodiscard]] std::string_view tail_of_errors(std::span<char> into);
 
  private:
   Failure open_directory();
   Failure open_lock();
   Failure open_control();
   Failure open_ok();
-  Failure open_output(UniqueFd& fd, const char* name);
   Failure open_links();
   Failure open_entries(Check& result);
   void remove_entries();
@@ -72,7 +67,7 @@ class StatusDir {
   std::string path_;
   std::uint32_t group_;
   UniqueFd parent_, dir_, supervise_dir_;
-  UniqueFd lock_, control_, ok_, output_, errors_;
+  UniqueFd lock_, control_, ok_;
   EventLog log_;
   PublishedFile status_, state_, runit_status_;
   bool made_directory_ = false;

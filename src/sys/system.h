@@ -41,6 +41,7 @@ enum class OpenMode {
   kReadFollowing,    // follows links: for files that the administrator names
   kWrite,
   kAppend,
+  kAppendFollowing,  // follows links, and makes a file where there is none
   kReadWrite,
   kCreate,           // kAppend on a new regular file: fails with EEXIST where there is one
   kCreateToRewrite,  // the same, without appending
@@ -115,6 +116,7 @@ struct Spawn {
   const char* directory = nullptr;
   std::optional<unsigned> umask;
   unsigned time_limit = 0;                    // seconds after which it gets ALRM, even if we have ended; 0: none
+  bool ends_with_us = false;                  // it is killed when we end (Linux)
   std::optional<int> nice;
   std::span<const ResourceLimit> limits;
   std::optional<Credentials> credentials;     // supplementary groups, group, user, in this order, and checked
@@ -140,7 +142,7 @@ class System {
   virtual Result<std::size_t> write(int fd, std::string_view data) = 0;
   // Where `fd` may be a pipe or terminal that nobody reads: nothing, and EAGAIN, if it can't be written without waiting.
   virtual Result<std::size_t> write_unless_blocked(int fd, std::string_view data) = 0;
-  virtual Result<std::size_t> write_at_start(int fd, std::string_view data) = 0;
+  virtual Result<std::size_t> write_at(int fd, std::string_view data, std::int64_t offset) = 0;
   virtual Status truncate(int fd, std::int64_t size) = 0;
   virtual Result<FileInfo> stat(int fd) = 0;
   virtual Result<FileInfo> stat_at(int dir, const char* name) = 0;    // of a link: the link itself
@@ -159,12 +161,27 @@ class System {
   virtual Status watch(int directory) = 0;             // Signals::watched when an entry comes, goes or is renamed
   virtual Result<int> pipe_with(std::string_view data) = 0;    // a descriptor that reads `data` (at most 4 KiB), then end
   virtual Result<Pipe> pipe() = 0;
+  // Moves at most `n` of the bytes that wait in the FIFO `from` to the file `to`, at `offset`. Taken and written in one call
+  // (splice(2), Linux), so that whoever is killed in it has lost none and doubled none. 0: the end; EAGAIN: none waits.
+  virtual Result<std::size_t> move(int from, int to, std::int64_t offset, std::size_t n) = 0;
+  // Copies the first bytes that wait in the FIFO `from`, which stay there. 0: the end; EAGAIN: none waits.
+  virtual Result<std::size_t> peek(int from, std::span<char> into) = 0;
+  // Lets a FIFO hold `n` bytes, if the system allows that.
+  virtual void enlarge(int fifo, std::size_t n) = 0;
+  // Takes away what those who share `fd` may have set on it, such as O_NONBLOCK; O_APPEND stays.
+  virtual void reset_flags(int fd) = 0;
+  // A record lock (fcntl(2)): it belongs to a process, ends with it, and tells who has it.
+  virtual Status lock_record(int fd) = 0;                        // waits for whoever has it
+  virtual Result<std::int32_t> lock_holder(int fd) = 0;          // another process that has it, 0 for none
   // A socket that receives datagrams under `name` in the abstract namespace (unix(7), Linux), and then one of them.
   virtual Result<int> receiver(std::string_view name) = 0;
   virtual Result<Datagram> receive(int fd, std::span<char> into) = 0;
 
   // Processes.
   virtual Spawned spawn(const Spawn& request) = 0;
+  // Makes a process that is a copy of this one, in a session of its own, with `null` as descriptors 0 to 2 and no others but
+  // `kept`. It calls `run` and ends. `title` is what ps(1) shows of it.
+  virtual Result<std::int32_t> fork(std::span<const int> kept, int null, const char* title, void (*run)(void* context), void* context) = 0;
   virtual Result<std::optional<Reaped>> reap() = 0;    // one dead child, if there is one
   virtual Status kill(std::int32_t pid, int signal) = 0;         // pid < 0: a process group
   virtual ProcessInfo process(std::int32_t pid) = 0;

@@ -50,6 +50,7 @@ grep -E '^\[(WARNING|FATAL)\]' status.example/supervise.log | cmp -s - status.ex
 
 # The same entries, FIFOs and links aside, as a real one has.
 "$SUPERVISE" -u "$work/status/sleeper" sleep 1000
+wait_for "[ -e '$work/status/sleeper/__stdout' ] && [ -e '$work/status/sleeper/__stderr' ]" || fail 'no logs'
 (cd "$work/status/sleeper" && find . -type f ! -name '.?*' | sort) >"$work/real"
 (cd status.example && find . -type f ! -name README.md | sort) >"$work/example"
 each_only_in "$work/real" "$work/example" 'entry of a status directory that status.example lacks'

@@ -24,9 +24,10 @@ constexpr std::array kEntries = {
     Entry{"status", sys::FileType::kRegular, 0644},        Entry{"state", sys::FileType::kRegular, 0644},
     Entry{"supervise", sys::FileType::kDirectory, 0700},   Entry{"supervise/control", sys::FileType::kLink, 0777},
     Entry{"supervise/ok", sys::FileType::kLink, 0777},     Entry{"supervise/status", sys::FileType::kRegular, 0644},
-    Entry{"__stdout", sys::FileType::kRegular, 0600},      Entry{"__stderr", sys::FileType::kRegular, 0600},
     Entry{"supervise.log", sys::FileType::kRegular, 0600}, Entry{"supervise.log.wf", sys::FileType::kRegular, 0600},
 };
+
+constexpr std::array kFiles = {Entry{"__stdout", sys::FileType::kRegular, 0600}, Entry{"__stderr", sys::FileType::kRegular, 0600}};
 
 std::optional<core::Status> decode(const std::string& record) {
   return core::decode_status({reinterpret_cast<const unsigned char*>(record.data()), record.size()});
@@ -51,6 +52,7 @@ Bench::Bench(std::string conf, std::string hook) {
   system.put("/dev/null", sys::FileType::kOther, {}, 0666);
   system.put("/usr/sbin/sendmail", sys::FileType::kRegular, {}, 0755);
   write_conf(conf);
+  writes_files_ = conf.find("stdout_logfile_maxbytes : 0") != std::string::npos;
   identity_.name = "redis";
   identity_.directory = kDirectory;
   identity_.host = "host";
@@ -153,7 +155,7 @@ std::vector<Child*> Bench::helpers(std::string_view program) {
 
 // Whoever reads status or state at any moment sees one whole record.
 void Bench::watch_published(Op op) {
-  if (op != Op::kCreate && op != Op::kWriteAtStart && op != Op::kTruncate && op != Op::kRename && op != Op::kExchange) return;
+  if (op != Op::kCreate && op != Op::kWriteAt && op != Op::kTruncate && op != Op::kRename && op != Op::kExchange) return;
   const auto directory = system.find(kDirectory);
   if (!directory) return;
   const auto look = [&](const NodePtr& where, std::string_view name, auto is_whole) {
@@ -184,13 +186,17 @@ std::string Bench::unsettled() {
   if (state("pid") != std::to_string(pid)) text += "state has not the pid of the service; ";
   const auto runit = content("supervise/status");
   if (runit.size() != core::kStatusSize || runit_pid(runit) != pid) text += "supervise/status has not the pid; ";
-  for (const auto& entry : kEntries) {
+  const auto look = [&](const Entry& entry) {
     const auto node = system.find(path(entry.name));
     const bool right = node && node->type == entry.type && node->mode == entry.mode;
     if (!right) text += std::string(entry.name) + (node ? " is of the wrong type or mode; " : " is missing; ");
-  }
+  };
+  for (const auto& entry : kEntries) look(entry);
+  if (!writes_files_) look({".logger", sys::FileType::kRegular, 0600});
+  if (writes_files_)
+    for (const auto& entry : kFiles) look(entry);
   if (ended_) return text;
-  for (const auto* name : {"lock", "control", "ok", "__stdout", "__stderr", "supervise.log", "supervise.log.wf", "status", "state"})
+  for (const auto* name : {"lock", "control", "ok", "__stdout", "__stderr", ".logger", "supervise.log", "supervise.log.wf", "status", "state"})
     if (const auto node = system.find(path(name)); node && !system.is_open(node)) text += std::string(name) + " is not the one that supervise has open; ";
   if (const auto lock = system.find(path("lock")); lock && lock->locker.expired()) text += "the lock is not held; ";
   return text;

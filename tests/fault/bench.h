@@ -67,6 +67,7 @@ class Bench {
   supervise::Identity identity_;
   supervise::Daemon::Started started_;
   bool ended_ = false;
+  bool writes_files_ = false;    // the service writes its outputs itself
   core::Instant second_{};          // of which the turns are counted
   std::size_t turns_ = 0;
 };

@@ -282,7 +282,8 @@ class Life {
       case Action::Kind::kGiveUp:
         if (policy_.alarm_interval == Nanos::zero() && action.kind == Action::Kind::kAlarm) fail("an alarm without an interval");
         return;
-      case Action::Kind::kUpgrade: return;
+      case Action::Kind::kUpgrade:
+      case Action::Kind::kRotate: return;
       case Action::Kind::kReload: return reconfigure();
     }
   }

@@ -126,7 +126,7 @@ TEST_CASE("lines that could not be logged on a full disk are counted when there 
 }
 
 TEST_CASE("a disk whose every access fails keeps nothing from being restarted") {
-  const Ops ops = {Op::kOpen, Op::kCreate, Op::kReadAt, Op::kWrite, Op::kWriteAtStart, Op::kTruncate, Op::kStat, Op::kStatAt, Op::kMakeFifo,
+  const Ops ops = {Op::kOpen, Op::kCreate, Op::kReadAt, Op::kWrite, Op::kWriteAt, Op::kTruncate, Op::kStat, Op::kStatAt, Op::kMakeFifo,
                    Op::kMakeLink, Op::kMakeDirectory, Op::kReadLink, Op::kRemove, Op::kRename, Op::kExchange, Op::kSetMode};
   CHECK(outage(ops, {EIO}, true) == "");
 }

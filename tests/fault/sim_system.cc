@@ -34,7 +34,7 @@ const std::array<OpRow, kOps>& rows() {
       {"read", {{EIO}}},
       {"read_at", {{EIO}}},
       {"write", {{ENOSPC}, {EIO}, {EDQUOT}, {kShort}}},
-      {"write_at_start", {{ENOSPC}, {EIO}, {kShort}}},
+      {"write_at", {{ENOSPC}, {EIO}, {kShort}}},
       {"truncate", {{EIO}, {EPERM}}},
       {"stat", {{EIO}, {ENOMEM}}},
       {"stat_at", {{EIO}, {ENOMEM}, {EACCES}}},
@@ -51,6 +51,10 @@ const std::array<OpRow, kOps>& rows() {
       {"lock", {{ENOLCK}}},
       {"watch", {{ENOMEM}, {EINVAL}}},
       {"pipe_with", {{EMFILE}, {ENFILE}}},
+      {"move", {{ENOSPC}, {EIO}, {EDQUOT}, {kShort}}},
+      {"peek", {{EMFILE}, {ENOMEM}}},
+      {"lock_record", {{ENOLCK}}},
+      {"fork", {{EAGAIN}, {ENOMEM}}},
       {"receiver", {{EMFILE}, {ENOMEM}}},
       {"receive", {{ENOMEM}}},
       {"children", {{EMFILE}, {ENOMEM}}},
@@ -353,7 +357,65 @@ Result<std::size_t> SimSystem::store(Op op, int fd, std::size_t offset, std::str
 }
 
 Result<std::size_t> SimSystem::write(int fd, std::string_view data) { return store(Op::kWrite, fd, std::string::npos, data); }
-Result<std::size_t> SimSystem::write_at_start(int fd, std::string_view data) { return store(Op::kWriteAtStart, fd, 0, data); }
+Result<std::size_t> SimSystem::write_at(int fd, std::string_view data, std::int64_t offset) {
+  return store(Op::kWriteAt, fd, static_cast<std::size_t>(offset), data);
+}
+
+Result<std::size_t> SimSystem::move(int from, int to, std::int64_t offset, std::size_t n) {
+  const Exempt exempt;
+  auto* source = description(from);
+  if (!source || !description(to)) return Errno{EBADF};
+  if (appends(description(to)->mode)) return Errno{EINVAL};
+  auto& data = source->node->data;
+  if (data.empty()) return openers(source->node, true) != 0 ? Result<std::size_t>(Errno{EAGAIN}) : std::size_t{0};
+  const auto moved = store(Op::kMove, to, static_cast<std::size_t>(offset), std::string_view(data).substr(0, n));
+  if (moved) data.erase(0, *moved);
+  return moved;
+}
+
+Result<std::size_t> SimSystem::peek(int from, std::span<char> into) {
+  const Exempt exempt;
+  if (const auto* error = fails(Op::kPeek)) return Errno{error->number};
+  const auto* source = description(from);
+  if (!source) return Errno{EBADF};
+  const auto& data = source->node->data;
+  if (data.empty()) return openers(source->node, true) != 0 ? Result<std::size_t>(Errno{EAGAIN}) : std::size_t{0};
+  return data.copy(into.data(), into.size());
+}
+
+Status SimSystem::lock_record(int fd) {
+  const Exempt exempt;
+  if (const auto* error = fails(Op::kLockRecord)) return Errno{error->number};
+  return description(fd) ? sys::ok() : Status(Errno{EBADF});
+}
+
+Result<std::int32_t> SimSystem::lock_holder(int fd) {
+  const Exempt exempt;
+  if (const auto* error = fails(Op::kLockRecord)) return Errno{error->number};
+  const auto holder = children_.find(record_lock_holder);
+  if (!description(fd)) return Errno{EBADF};
+  return holder != children_.end() && holder->second.alive ? record_lock_holder : 0;
+}
+
+Result<std::int32_t> SimSystem::fork(std::span<const int> kept, int null, const char* title, void (*)(void*), void*) {
+  const Exempt exempt;
+  if (const auto* error = fails(Op::kFork)) return Errno{error->number};
+  for (const int fd : kept)
+    if (!description(fd)) violation("a copy is given descriptor " + std::to_string(fd) + " which is not open");
+  if (!description(null)) violation("a copy is given no null");
+  for (const auto& [other_pid, other] : children_)
+    if (other.alive && other.parent == pid && other.program == title) violation("a second logger beside " + std::to_string(other_pid));
+  Child child;
+  child.pid = ++last_pid_;
+  child.start = static_cast<std::uint64_t>(child.pid) * 7;
+  child.parent = pid;
+  child.session = child.pid;
+  child.program = title;
+  child.born = mono_;
+  children_[child.pid] = child;
+  record_lock_holder = child.pid;
+  return child.pid;
+}
 
 Status SimSystem::truncate(int fd, std::int64_t size) {
   const Exempt exempt;

@@ -14,8 +14,8 @@
 namespace sim {
 
 enum class Op {
-  kOpen, kCreate, kRead, kReadAt, kWrite, kWriteAtStart, kTruncate, kStat, kStatAt, kMakeDirectory, kMakeFifo, kMakeLink, kReadLink,
-  kRemove, kRemoveDirectory, kRename, kExchange, kSetMode, kSetGroup, kLock, kWatch, kPipe, kReceiver, kReceive, kChildren, kWatchProcess, kSpawn, kReap, kKill, kKillForGood, kWait
+  kOpen, kCreate, kRead, kReadAt, kWrite, kWriteAt, kTruncate, kStat, kStatAt, kMakeDirectory, kMakeFifo, kMakeLink, kReadLink,
+  kRemove, kRemoveDirectory, kRename, kExchange, kSetMode, kSetGroup, kLock, kWatch, kPipe, kMove, kPeek, kLockRecord, kFork, kReceiver, kReceive, kChildren, kWatchProcess, kSpawn, kReap, kKill, kKillForGood, kWait
 };
 inline constexpr int kOps = static_cast<int>(Op::kWait) + 1;
 
@@ -122,6 +122,7 @@ class SimSystem final : public sys::System {
   void remove_tree(const std::string& path);
   void move(const std::string& from, const std::string& to);
   bool write_fifo(const std::string& path, std::string_view bytes);  // false: nobody reads it
+  std::int32_t record_lock_holder = 0;                               // of all files
 
   [[nodiscard]] core::Instant mono() const { return mono_; }
   [[nodiscard]] core::Instant last_deadline() const { return last_deadline_; }
@@ -141,7 +142,7 @@ class SimSystem final : public sys::System {
   sys::Result<std::size_t> read_at(int fd, std::span<char> into, std::int64_t offset) override;
   sys::Result<std::size_t> write(int fd, std::string_view data) override;
   sys::Result<std::size_t> write_unless_blocked(int fd, std::string_view data) override { return write(fd, data); }
-  sys::Result<std::size_t> write_at_start(int fd, std::string_view data) override;
+  sys::Result<std::size_t> write_at(int fd, std::string_view data, std::int64_t offset) override;
   sys::Status truncate(int fd, std::int64_t size) override;
   sys::Result<sys::FileInfo> stat(int fd) override;
   sys::Result<sys::FileInfo> stat_at(int dir, const char* name) override;
@@ -160,9 +161,17 @@ class SimSystem final : public sys::System {
   sys::Status watch(int directory) override;
   sys::Result<int> pipe_with(std::string_view data) override;
   sys::Result<sys::Pipe> pipe() override;
+  sys::Result<std::size_t> move(int from, int to, std::int64_t offset, std::size_t n) override;
+  sys::Result<std::size_t> peek(int from, std::span<char> into) override;
+  void enlarge(int, std::size_t) override {}
+  void reset_flags(int) override {}
+  sys::Status lock_record(int fd) override;
+  sys::Result<std::int32_t> lock_holder(int fd) override;
   sys::Result<int> receiver(std::string_view name) override;
   sys::Result<sys::Datagram> receive(int fd, std::span<char> into) override;
   sys::Spawned spawn(const sys::Spawn& request) override;
+  // The child does not run: it is there, holds the record lock that it is given, and can be killed.
+  sys::Result<std::int32_t> fork(std::span<const int> kept, int null, const char* title, void (*run)(void* context), void* context) override;
   sys::Result<std::optional<sys::Reaped>> reap() override;
   sys::Status kill(std::int32_t target, int signal) override;
   sys::ProcessInfo process(std::int32_t of) override;

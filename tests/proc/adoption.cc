@@ -293,6 +293,33 @@ long long ticks_since_boot() {
   return now.tv_sec * ticks + now.tv_nsec / (1'000'000'000 / ticks);
 }
 
+TEST_CASE("A service that was stopped or given up stays so when its supervise was killed") {
+  TempDir marks;
+  Restartable site(service({"started", marks / "started"}));
+  site.dir.await_service();
+  site.dir.await_state("RUNNING");
+  site.dir.write("d");
+  site.dir.await_state("STOPPED");
+  const auto before = counters(site.dir);
+  site.kill_and_start();
+  CHECK(counters(site.dir) == before);
+  CHECK(site.dir.status().want == 'd');
+  CHECK(holds_for(1200ms, [&] { return pids_in(marks / "started").size() == 1; }));
+  site.dir.write("u");
+  site.dir.await_service();
+  // One that ends as it was told leaves nothing to remember.
+  site.dir.write("dx");
+  site.dir.await_exit();
+  site.start();
+  site.dir.await_service();
+
+  Restartable given_up(service({"exit", "1"}), "[svc]\nstartretries : 1\n");
+  given_up.dir.await_state("FATAL");
+  given_up.kill_and_start();
+  CHECK(given_up.dir.state()["state"] == "FATAL");
+  CHECK(given_up.dir.state()["starts"] == "2");
+}
+
 TEST_CASE("A process with the recorded pid and another start is a stranger and gets no signal") {
   TempDir marks;
   Restartable site(service({"started", marks / "started"}));
@@ -381,7 +408,7 @@ TEST_CASE("E executes the program on disk and keeps supervise and service and ev
   CHECK(same_time(up.svc.status(), status));
   CHECK(alive(pid));
   CHECK(process(pid)->parent == up.svc.pid());
-  CHECK(descriptors(up.svc.pid()).size() == open.size());
+  up.svc.await_that("as many descriptors as before", [&] { return descriptors(up.svc.pid()).size() == open.size(); });
   check_order(up.svc);
   if (has_program("fuser")) CHECK_THAT(run({"fuser", up.svc / "lock"}).out, contains(std::to_string(up.svc.pid())));
   CHECK(warnings(up.svc, "[WARNING]") == 0);
@@ -582,6 +609,7 @@ TEST_CASE("A program that cannot be executed is no upgrade and everything goes o
          up.install();
          fs::permissions(up.place / "supervise", fs::perms(0644));
        }},
+      {"a program that is content with everything", [&] { up.put("#!/bin/sh\nexit 0\n", 0755); }},
       {"another version", [&] { up.put("#!/bin/sh\nexit 100\n", 0755); }},
       {"dies", [&] { up.put("#!/bin/sh\nkill -SEGV $$\n", 0755); }},
       {"a directory",

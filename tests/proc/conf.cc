@@ -210,6 +210,35 @@ TEST_CASE("Unknown keys are warnings with file and line and the service starts")
   svc.await_service();
 }
 
+TEST_CASE("Keys without an effect are warnings with file and line") {
+  const std::string conf = "[svc]\nmax_tries : 3\nalarm_mail : root\npidfile : /x\nheartbeat_timeout : 5\nready_timeout : 5\ncommand : a | b\n";
+  const Supervised svc({.command = service({}), .conf = conf});
+  for (const auto* text : {"2: warning: max_tries has no effect without alarm_interval", "3: warning: alarm_mail has no effect without alarm_interval",
+                           "4: warning: pidfile has no effect without forking", "5: warning: heartbeat_timeout has no effect without heartbeat_file",
+                           "6: warning: ready_timeout has no effect without notify or ready_fd", "7: warning: command has `|`"})
+    CHECK_THAT(svc.launch().err, contains(text));
+  const Supervised good({.command = service({}), .conf = "[global]\nalarm_interval : 60\n[svc]\nmax_tries : 3\nforking : true\npidfile : /x\n"});
+  CHECK(good.launch().err == "");
+}
+
+TEST_CASE("A supervise.conf that somebody else could have written is used only if it is named") {
+  SKIP_UNLESS(is_root(), "only root can give files away");
+  TempDir work;
+  write_file(work / "supervise.conf", "[svc]\nstopwaitsecs : 7\n", 0644);
+  const auto refused = [&] { return supervise({"-u", "svc", "true"}, work.path()); };
+  REQUIRE(chown((work / "supervise.conf").c_str(), 12345, 12345) == 0);
+  CHECK(refused().code == 100);
+  CHECK_THAT(refused().err, contains("belongs to somebody else"));
+  REQUIRE(chown((work / "supervise.conf").c_str(), 0, 0) == 0);
+  fs::permissions(work / "supervise.conf", fs::perms(0666));
+  CHECK(refused().code == 100);
+  CHECK_THAT(refused().err, contains("may be written by everybody"));
+  CHECK_FALSE(fs::exists(work / "svc"));
+  CHECK(supervise({"-F", "supervise.conf", "-u", "svc", "sleep", "100"}, work.path()).code == 0);
+  const StatusDir svc(work / "svc");
+  CHECK_THAT(svc.log(), contains(", configuration " + (work / "supervise.conf").string()));
+}
+
 TEST_CASE("Bad values are errors with file and line and nothing starts") {
   const std::pair<std::string, std::string> bad[] = {{"startsecs", "abc"},
                                                      {"startsecs", "-1"},

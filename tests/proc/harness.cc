@@ -406,11 +406,32 @@ std::map<int, std::string> descriptors(pid_t pid) {
   return found;
 }
 
-std::vector<pid_t> children(pid_t pid) {
+bool is_logger(pid_t pid) { return text_of("/proc/" + std::to_string(pid) + "/cmdline").starts_with("supervise-log "); }
+
+std::vector<pid_t> all_children(pid_t pid) {
   std::vector<pid_t> found;
   for (const auto candidate : all_processes())
     if (const auto facts = process(candidate); facts && facts->parent == pid) found.push_back(candidate);
   return found;
+}
+
+// One that has just been made, and is not yet what it is to be.
+bool is_unborn(pid_t pid, pid_t parent) { return arguments(pid) == arguments(parent); }
+
+std::vector<pid_t> children(pid_t pid) {
+  std::vector<pid_t> found;
+  (void)wait_until([&] {
+    found = all_children(pid);
+    return std::ranges::none_of(found, [pid](pid_t child) { return is_unborn(child, pid); });
+  });
+  std::erase_if(found, is_logger);
+  return found;
+}
+
+std::optional<pid_t> logger_of(pid_t pid) {
+  for (const auto child : all_children(pid))
+    if (is_logger(child)) return child;
+  return std::nullopt;
 }
 
 std::vector<std::string> arguments(pid_t pid) {

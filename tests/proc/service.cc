@@ -8,6 +8,10 @@
 //   trap TAG FILE         from now on append `TAG SIGNAL` for each signal received, and live on
 //   ignore SIGNAL         likewise, without a word
 //   out TEXT, err TEXT    write a line
+//   print TEXT            write it without an end
+//   numbers FROM TO MILLISECONDS  write the lines FROM to TO, 100 at a time in pieces that heed no line, with pauses
+//   nonblocking           set O_NONBLOCK on standard output and error
+//   flags FILE            append `blocking` or `nonblocking`, whichever standard output and error are
 //   append FILE TEXT      append a line
 //   touch FILE            create it
 //   await FILE            wait until it exists
@@ -201,6 +205,25 @@ void sleep_for(long milliseconds) {
   }
 }
 
+void write_all(const std::string& text, std::size_t piece) {
+  for (std::size_t at = 0; at < text.size();) {
+    const auto n = write(1, text.data() + at, std::min(piece, text.size() - at));
+    if (n < 0 && errno != EINTR) fail("standard output");
+    if (n > 0) at += static_cast<std::size_t>(n);
+  }
+}
+
+// `N dots`: of a length that follows from the number, so that a torn one is seen.
+void write_numbers(long from, long to, long milliseconds) {
+  for (long number = from; number <= to;) {
+    std::string lines;
+    for (int i = 0; i < 100 && number <= to; ++i, ++number)
+      lines += std::to_string(number) + " " + std::string(static_cast<std::size_t>(number % 60), '.') + "\n";
+    write_all(lines, 1021);
+    if (milliseconds > 0) sleep_for(milliseconds);
+  }
+}
+
 [[noreturn]] void die_by(int number) {
   signal(number, SIG_DFL);
   sigset_t all;
@@ -332,6 +355,17 @@ class Performer {
       dprintf(1, "%s\n", next());
     } else if (verb == "err") {
       dprintf(2, "%s\n", next());
+    } else if (verb == "print") {
+      write_all(next(), 1 << 20);
+    } else if (verb == "numbers") {
+      const auto from = atol(next());
+      const auto to = atol(next());
+      write_numbers(from, to, atol(next()));
+    } else if (verb == "nonblocking") {
+      for (const int fd : {1, 2}) fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+    } else if (verb == "flags") {
+      const bool none = ((fcntl(1, F_GETFL) | fcntl(2, F_GETFL)) & O_NONBLOCK) == 0;
+      append(next(), none ? "blocking\n" : "nonblocking\n");
     } else if (verb == "append") {
       const char* file = next();
       append(file, std::string(next()) + "\n");

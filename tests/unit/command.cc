@@ -22,7 +22,7 @@ TEST_CASE("every control byte of the contract has its effect") {
       {'p', Verb::kPause, SIGSTOP},    {'c', Verb::kContinue, SIGCONT},  {'q', Verb::kSignal, SIGQUIT},
       {'1', Verb::kSignal, SIGUSR1},   {'2', Verb::kSignal, SIGUSR2},    {'w', Verb::kSignal, SIGWINCH},
       {'s', Verb::kAlarmsOff, 0},      {'n', Verb::kAlarmsOn, 0},        {'r', Verb::kReload, 0},
-      {'E', Verb::kUpgrade, 0},
+      {'l', Verb::kRotate, 0},         {'E', Verb::kUpgrade, 0},
   };
   for (const auto& row : rows) {
     INFO("byte: " << row.byte);

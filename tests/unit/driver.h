@@ -22,6 +22,7 @@ inline std::string to_text(const core::Action& action) {
     case core::Action::Kind::kAlarm: return "alarm";
     case core::Action::Kind::kGiveUp: return "give up";
     case core::Action::Kind::kReload: return "reload";
+    case core::Action::Kind::kRotate: return "rotate";
     case core::Action::Kind::kExit: return "exit";
   }
   return "?";

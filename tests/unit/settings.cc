@@ -15,6 +15,7 @@ constexpr const char* kFlag = "true or false";
 constexpr const char* kCount = "a number from 0 to 1000000000";
 constexpr const char* kCountOrNone = "a number from 0 to 1000000000, or unlimited";
 constexpr const char* kLimit = "a limit, or SOFT:HARD, each a number (KB, MB, GB) or unlimited";
+constexpr const char* kSize = "a size, such as 500KB, 50MB or 1GB; 0 for no limit";
 
 std::string set(Settings& settings, std::string_view key, std::string_view value) {
   const auto* found = core::find_key(key);
@@ -48,6 +49,9 @@ const std::vector<const char*> kBadCountsOrNone = {"-2", "x", "1.5", "1000000001
 const std::vector<Good> kLimits = {{"1024", "1024"}, {"1KB", "1024"}, {"1 mb", "1048576"}, {"2GB", "2147483648"}, {"unlimited", "unlimited"},
                                    {"10:20", "10:20"}, {"10:unlimited", "10:unlimited"}, {"0", "0"}, {"5 : 5", "5"}};
 const std::vector<const char*> kBadLimits = {"x", "-1", "20:10", "unlimited:10", "1:2:3", "1.5GB", "1TB", ":", "99999999999999999999", "20000000000GB"};
+
+const std::vector<Good> kSizes = {{"0", "0"}, {"100", "100"}, {"16KB", "16384"}, {"50 mb", "52428800"}, {"1GB", "1073741824"}};
+const std::vector<const char*> kBadSizes = {"x", "-1", "1.5MB", "1TB", "unlimited", "2000000000GB"};
 
 const std::vector<KeyRows> kRows = {
     {"command", "", {{"redis -p 1", "redis -p 1"}, {"'a b' c", "\"a b\" c"}, {"sh -c 'a; b'", "sh -c \"a; b\""}, {"x ''", "x \"\""}, {"'a\"b\\c'", "\"a\\\"b\\\\c\""}, {"'$x'", "$x"}},
@@ -88,6 +92,17 @@ const std::vector<KeyRows> kRows = {
     {"ready_fd", "", {{"3", "3"}, {"1023", "1023"}}, {"0", "1", "2", "1024", "-1", "x", "3x", "99999999999"}, "a descriptor from 3 to 1023"},
     {"ready_timeout", "0", kTimes, kBadTimes, kTime},
     {"hook_timeout", "10", kTimes, kBadTimes, kTime},
+    {"stdout_logfile", "", {{"/var/log/x.log", "/var/log/x.log"}, {"none", "none"}, {"inherit", "inherit"}, {"out.log", "out.log"}}, {}, nullptr},
+    {"stdout_logfile_maxbytes", "52428800", kSizes, kBadSizes, kSize},
+    {"stdout_logfile_backups", "10", kCounts, kBadCounts, kCount},
+    {"stdout_logfile_rotate", "never", {{"never", "never"}, {"Daily", "daily"}, {"6h", "21600"}, {"60", "60"}}, {"59", "hourly", "0", "x", "-1"}, "never, daily, or a period of at least a minute, such as 6h"},
+    {"stderr_logfile", "", {{"/var/log/x.log", "/var/log/x.log"}, {"none", "none"}, {"inherit", "inherit"}, {"out.log", "out.log"}}, {}, nullptr},
+    {"stderr_logfile_maxbytes", "52428800", kSizes, kBadSizes, kSize},
+    {"stderr_logfile_backups", "10", kCounts, kBadCounts, kCount},
+    {"stderr_logfile_rotate", "never", {{"never", "never"}, {"Daily", "daily"}, {"6h", "21600"}, {"60", "60"}}, {"59", "hourly", "0", "x", "-1"}, "never, daily, or a period of at least a minute, such as 6h"},
+    {"redirect_stderr", "false", kFlags, kBadFlags, kFlag},
+    {"log_timestamps", "none", {{"none", "none"}, {"ISO", "iso"}, {"tai64n", "tai64n"}}, {"tai64", "true", "1"}, "none, iso or tai64n"},
+    {"log_processor", "", {{"gzip -9", "gzip -9"}}, {"'", "x\\"}, "a command with balanced quotes ("},
     {"alarm_interval", "0", {{"0", "0"}, {"1", "60"}, {"59.999", "60"}, {"60", "60"}, {"2m", "120"}}, kBadTimes, kTime},
     {"max_tries", "0", kCounts, kBadCounts, kCount},
     {"max_tries_if_coredumped", "0", kCounts, kBadCounts, kCount},

@@ -1,0 +1,105 @@
+#include "supervise/logger.h"
+
+#include <algorithm>
+
+
+namespace supervise {
+namespace {
+
+using Progress = LogWriter::Progress;
+
+constexpr core::Nanos kRetry = core::seconds(1);
+// After little was moved: more comes together meanwhile, which is then moved at once.
+constexpr core::Nanos kGather = std::chrono::microseconds(400);
+
+}  // namespace
+
+Logger::Logger(sys::System& system, const LoggerPlan& plan)
+    : system_(system), processor_(system, plan.processor, plan.environment, plan.null), reports_(plan.reports), now_(system.now()) {
+  logs_.reserve(plan.sources.size());
+  for (const auto& source : plan.sources) logs_.push_back({LogWriter(system, source.spec, source.fifo, source.held), source.fifo});
+}
+
+bool Logger::turn() {
+  now_ = system_.now();
+  const auto signals = system_.take_signals();
+  if (signals.hangup)
+    for (auto& log : logs_) log.writer.ask_rotation();
+  if (signals.child) reap();
+  auto most = Progress::kNone;
+  bool all_ended = true;
+  for (auto& log : logs_) {
+    if (log.ended || now_.mono < log.retry) {
+      all_ended = all_ended && log.ended;
+      continue;
+    }
+    const auto progress = advance(log);
+    if (progress == Progress::kMuch || (progress == Progress::kSome && most == Progress::kNone)) most = progress;
+    all_ended = all_ended && log.ended;
+  }
+  if (process_wanted_) process();
+  if (all_ended && !processor_.is_busy()) return false;
+  if (most == Progress::kMuch) return true;
+  if (most == Progress::kSome) return static_cast<void>(system_.wait({}, core::after(now_.mono, kGather))), true;
+  std::array<sys::Poll, 2> polls = {sys::Poll{-1}, sys::Poll{-1}};
+  auto deadline = core::kNever;
+  for (std::size_t i = 0; i < std::min(polls.size(), logs_.size()); ++i) {
+    const auto& log = logs_[i];
+    if (log.ended) continue;
+    if (now_.mono < log.retry)
+      deadline = std::min(deadline, log.retry);
+    else
+      polls[i].fd = log.fifo;
+  }
+  if (!system_.wait(polls, deadline)) (void)system_.wait({}, core::after(now_.mono, kRetry));
+  return true;
+}
+
+[[gnu::noinline]] Progress Logger::advance(Log& log) {
+  const auto progress = log.writer.advance(now_);
+  log.ended = progress == Progress::kEnded;
+  if (log.writer.rotations() != log.processed) {
+    log.processed = log.writer.rotations();
+    process_wanted_ = true;
+  }
+  const bool fails = progress == Progress::kFailed;
+  if (fails) log.retry = core::after(now_.mono, kRetry);
+  if (fails && !log.troubled) {
+    core::Text<400> text;
+    text << sys::to_text(log.writer.failure()).view() << "; the output waits";
+    report(sys::Level::kWarning, text.view());
+  }
+  if (!fails && log.troubled) {
+    core::Text<400> text;
+    text.printable(log.writer.spec().name) << " is written again";
+    report(sys::Level::kNotice, text.view());
+  }
+  log.troubled = fails;
+  return progress;
+}
+
+[[gnu::noinline]] void Logger::process() {
+  process_wanted_ = false;
+  for (auto& log : logs_)
+    if (const auto problem = processor_.begin(log.writer); !problem.view().empty()) report(sys::Level::kWarning, problem.view());
+}
+
+[[gnu::noinline]] void Logger::reap() {
+  while (true) {
+    const auto dead = system_.reap();
+    if (!dead || !*dead) return;
+    const auto problem = processor_.ended((*dead)->pid, (*dead)->outcome);
+    if (!problem.view().empty()) report(sys::Level::kWarning, problem.view());
+    // What fails is tried again with the next rotation.
+    process_wanted_ = process_wanted_ || problem.view().empty();
+  }
+}
+
+void Logger::report(sys::Level level, std::string_view text) {
+  core::Text<420> line;
+  line << static_cast<char>('0' + static_cast<int>(level));
+  line.printable(text) << '\n';
+  (void)system_.write_unless_blocked(reports_, line.view());
+}
+
+}  // namespace supervise

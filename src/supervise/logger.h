@@ -1,0 +1,62 @@
+// The process that writes a service's logs, one for both of its outputs. A copy of supervise that shares nothing with it but
+// descriptors: whatever it waits for, supervise does not. It ends when nobody has the FIFOs open for writing any more and
+// all is written, so it outlives a supervise that is killed, and the last words of a service.
+//
+// All that it does can be broken off by KILL at any moment and continued by another; supervise replaces it in no other way.
+#pragma once
+
+#include <array>
+#include <optional>
+#include <vector>
+
+#include "supervise/log_processor.h"
+#include "sys/event_log.h"
+
+namespace supervise {
+
+struct LogSource {
+  LogSpec spec;
+  int fifo = -1;
+  int held = -1;
+};
+
+struct LoggerPlan {
+  std::vector<LogSource> sources;         // one or two
+  std::vector<std::string> processor;     // empty: none
+  const char* const* environment = nullptr;
+  int null = -1;
+  int lock = -1;                          // who holds a record lock on it writes
+  int reports = -1;                       // of lines for the log of supervise: a digit (sys::Level), text, newline
+};
+
+class Logger {
+ public:
+  Logger(sys::System& system, const LoggerPlan& plan);
+
+  // Moves what waits, or waits for it. False at the end.
+  [[nodiscard]] bool turn();
+
+ private:
+  struct Log {
+    LogWriter writer;
+    int fifo;
+    bool ended = false;
+    bool troubled = false;
+    core::Instant retry{};
+    unsigned processed = 0;    // rotations that the processor knows of
+  };
+
+  [[nodiscard]] LogWriter::Progress advance(Log& log);
+  void process();
+  void reap();
+  void report(sys::Level level, std::string_view text);
+
+  sys::System& system_;
+  std::vector<Log> logs_;
+  LogProcessor processor_;
+  int reports_;
+  core::Now now_;
+  bool process_wanted_ = true;
+};
+
+}  // namespace supervise

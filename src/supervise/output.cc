@@ -1,0 +1,359 @@
+#include "supervise/output.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <utility>
+
+#include "sys/entry.h"
+#include "sys/process.h"
+
+namespace supervise {
+namespace {
+
+using sys::Failure;
+
+constexpr unsigned kPrivate = 0600;
+constexpr const char* kLock = ".logger";
+constexpr core::Nanos kStartPacing = std::chrono::milliseconds(100);
+constexpr core::Nanos kRetry = core::seconds(1);
+constexpr core::Nanos kPatience = core::seconds(1), kRelock = std::chrono::milliseconds(2500);
+
+Failure failure(const char* doing, const char* object, sys::Errno error) { return {doing, object, error}; }
+
+bool is_regular_or_missing(sys::System& system, const std::string& path) {
+  const auto info = system.stat_at(sys::kWorkingDirectory, path.c_str());
+  return !info || info->type == sys::FileType::kRegular;
+}
+
+// The copy of supervise that becomes the logger.
+struct Run {
+  sys::System& system;
+  const LoggerPlan& plan;
+};
+
+[[gnu::noinline]] void run(void* context) {
+  const auto& [system, plan] = *static_cast<Run*>(context);
+  (void)system.lock_record(plan.lock);
+  Logger logger(system, plan);
+  do sys::return_unused_stack();
+  while (logger.turn());
+}
+
+}  // namespace
+
+Output::Output(sys::System& system, Helpers& helpers, const char* const* environment)
+    : system_(system), helpers_(helpers), environment_(environment) {}
+
+Output::Target Output::target_of(const core::OutputSettings& settings, const Service& service, const char* file, const std::string& path) {
+  Target target;
+  const auto& logfile = settings.logfile;
+  if (logfile == "none") return target;
+  target.kind = Kind::kInherit;
+  if (logfile == "inherit") return target;
+  auto& spec = target.spec;
+  const auto slash = logfile.rfind('/');
+  spec.in_status_directory = !logfile.starts_with('/');
+  spec.directory = spec.in_status_directory ? path : slash == 0 ? "/" : logfile.substr(0, slash);
+  spec.name = logfile.empty() ? file : logfile.substr(slash + 1);
+  // What is no file, such as a terminal, cannot be rotated.
+  const bool is_log = settings.maxbytes != 0 && (spec.in_status_directory || is_regular_or_missing(system_, logfile));
+  target.kind = is_log ? Kind::kLog : Kind::kFile;
+  if (!is_log) return target;
+  spec.maxbytes = settings.maxbytes;
+  spec.backups = settings.backups;
+  spec.period = settings.rotate;
+  spec.stamps = service.settings().log_timestamps;
+  spec.suffix = suffix_of(service.settings().log_processor);
+  return target;
+}
+
+Failure Output::open(const Service& service, int dir, const std::string& path, int null) {
+  dir_ = dir;
+  path_ = path;
+  null_ = null;
+  const auto& settings = service.settings();
+  std::array targets = {target_of(settings.output, service, kNames[0].file, path), target_of(settings.errors, service, kNames[1].file, path)};
+  const auto& [output, errors] = targets;
+  const bool shared = output.kind == errors.kind && output.spec.directory == errors.spec.directory && output.spec.name == errors.spec.name;
+  redirection_wanted_ = settings.redirect_stderr || (shared && (output.kind == Kind::kLog || output.kind == Kind::kFile));
+  if (redirection_wanted_) targets[1] = {};
+  wanted_ = std::move(targets);
+  bool changed = processor_ != settings.log_processor;
+  processor_ = settings.log_processor;
+  // A FIFO stays what it is, and so does what the service that runs now writes to it.
+  for (std::size_t i = 0; i < streams_.size(); ++i) {
+    auto& target = streams_[i].target;
+    if (target.kind != Kind::kLog || wanted_[i].kind != Kind::kLog || target == wanted_[i]) continue;
+    target = wanted_[i];
+    changed = true;
+    (void)open_held(i);
+  }
+  if (changed) end_logger();
+  // Before the first start nothing is open, and there may be a service that runs.
+  const bool first = std::none_of(streams_.begin(), streams_.end(), [](const Stream& s) { return static_cast<bool>(s.writer); });
+  return first ? renew(system_.now()) : failure_;
+}
+
+Failure Output::renew(core::Now now) {
+  Failure failed;
+  redirected_ = redirection_wanted_;
+  for (std::size_t i = 0; i < streams_.size(); ++i) {
+    auto& stream = streams_[i];
+    const bool logs = stream.target.kind == Kind::kLog;
+    if (stream.target == wanted_[i] && has_name(i)) continue;
+    // What is in the old FIFO is written first.
+    if (logs && stream.writer && pid_ != 0) kill_due_ = std::min(kill_due_, core::after(now.mono, kPatience));
+    auto old = std::move(stream.writer);
+    stream.named = false;
+    const bool same = stream.target.kind == wanted_[i].kind;
+    if (!same) stream.reader = {};
+    stream.target = wanted_[i];
+    if (const auto problem = open(i); problem && !failed) failed = problem;
+    if (!stream.writer && same) stream.writer = std::move(old);
+  }
+  failure_ = failed;
+  return failed;
+}
+
+bool Output::has_name(std::size_t which) const {
+  const auto& stream = streams_[which];
+  switch (stream.target.kind) {
+    case Kind::kLog: return stream.named;
+    case Kind::kFile: return stream.named && sys::is_entry(system_, sys::kWorkingDirectory, path_of(stream.target).c_str(), stream.writer.get());
+    case Kind::kNone:
+    case Kind::kInherit: break;
+  }
+  return true;
+}
+
+void Output::adopt(std::int32_t pid) {
+  for (std::size_t i = 0; i < streams_.size(); ++i) {
+    auto& stream = streams_[i];
+    if (stream.target.kind != Kind::kLog || !stream.reader) continue;
+    core::Text<40> path;
+    path << "/proc/" << pid << "/fd/" << kNames[i].inherited;
+    const auto theirs = system_.stat_following(path.c_str());
+    const auto ours = system_.stat(stream.reader.get());
+    const bool fifo = theirs && theirs->type == sys::FileType::kFifo && theirs->uid == system_.own_uid();
+    if (!fifo || !ours || (theirs->inode == ours->inode && theirs->device == ours->device)) continue;
+    auto reader = sys::owned(system_, system_.open(sys::kWorkingDirectory, path.c_str(), sys::OpenMode::kReadFollowing, 0));
+    if (!reader) continue;
+    // The next start goes back to the one that has the name.
+    stream.reader = std::move(*reader);
+    stream.named = false;
+  }
+}
+
+Failure Output::open(std::size_t which) {
+  switch (streams_[which].target.kind) {
+    case Kind::kLog: return open_log(which);
+    case Kind::kFile: return open_file(which);
+    case Kind::kNone:
+    case Kind::kInherit: break;
+  }
+  return {};
+}
+
+// Also without stamps: somebody may have been killed who had a batch of them.
+Failure Output::open_held(std::size_t which) {
+  auto& stream = streams_[which];
+  const auto& names = kNames[which];
+  const bool stamps = stream.target.spec.stamps != core::LogStamps::kNone;
+  auto held = stamps ? sys::open_file(system_, dir_, names.held, kPrivate, sys::Writing::kAnywhere) : sys::open_to_rewrite(system_, dir_, names.held);
+  stream.held = held ? std::move(*held) : sys::UniqueFd();
+  return held || !stamps ? Failure() : failure("cannot open", names.held, held.error());
+}
+
+Failure Output::open_log(std::size_t which) {
+  auto& stream = streams_[which];
+  const auto& names = kNames[which];
+  auto failed = open_held(which);
+  auto writer = sys::open_fifo(system_, dir_, names.fifo, sys::OpenMode::kReadWrite, kPrivate, sys::kKeepGroup);
+  auto reader = sys::open_fifo(system_, dir_, names.fifo, sys::OpenMode::kRead, kPrivate, sys::kKeepGroup);
+  stream.named = writer && reader;
+  if (stream.named) {
+    stream.writer = std::move(*writer);
+    stream.reader = std::move(*reader);
+    system_.enlarge(stream.reader.get(), kFifoSize);
+    return failed;
+  }
+  failed = failure("cannot open", names.fifo, (writer ? reader.error() : writer.error()));
+  const auto pipe = system_.pipe();
+  if (!pipe) return failed;
+  stream.reader = {system_, pipe->reader};
+  stream.writer = {system_, pipe->writer};
+  return failed;
+}
+
+Failure Output::open_file(std::size_t which) {
+  auto& stream = streams_[which];
+  const auto& spec = stream.target.spec;
+  stream.path = path_of(stream.target);
+  const auto open = [&] {
+    return spec.in_status_directory ? sys::open_file(system_, dir_, spec.name.c_str(), kPrivate)
+                                    : sys::owned(system_, system_.open(sys::kWorkingDirectory, stream.path.c_str(), sys::OpenMode::kAppendFollowing, kPrivate));
+  };
+  auto fd = open();
+  if (!fd && fd.error().number == ENOENT && !spec.in_status_directory) {
+    (void)sys::open_directory_path(system_, spec.directory);
+    fd = open();
+  }
+  if (!fd) return failure("cannot open", stream.path.c_str(), fd.error());
+  stream.writer = std::move(*fd);
+  stream.named = true;
+  return {};
+}
+
+sys::StatusDir::Check Output::check(int dir) {
+  dir_ = dir;
+  sys::StatusDir::Check result;
+  if (finish_due_ != core::kNever) return result;
+  for (std::size_t i = 0; i < streams_.size(); ++i) {
+    auto& stream = streams_[i];
+    const bool is_log = stream.target.kind == Kind::kLog;
+    if (!is_log && (stream.target.kind != Kind::kFile || !stream.target.spec.in_status_directory)) continue;
+    const auto* name = is_log ? kNames[i].fifo : stream.target.spec.name.c_str();
+    if (stream.named && sys::is_entry(system_, dir, name, stream.writer.get())) continue;
+    stream.named = false;
+    if (is_log) continue;
+    result.mended = kNames[i].file;
+    if (const auto failed = open(i)) result.failure = failed;
+  }
+  if (!wants_logger() || (lock_ && sys::is_entry(system_, dir, kLock, lock_.get()))) return result;
+  const auto old = std::move(lock_);
+  if (const auto failed = open_lock()) {
+    result.failure = failed;
+    return result;
+  }
+  const auto was = old ? system_.stat(old.get()) : sys::Result<sys::FileInfo>(sys::Errno{ENOENT}), is = system_.stat(lock_.get());
+  // Where only the look had failed nothing is gone.
+  if (was && is && was->inode == is->inode && was->device == is->device) return result;
+  result.mended = kLock;
+  // It may have something to write again that it wrote to a file which is gone, too.
+  if (pid_ != 0) kill_due_ = std::min(kill_due_, core::after(system_.now().mono, kRelock));
+  return result;
+}
+
+// Whoever writes logs with a lock on the same file ends: a supervise that was before us has left it.
+Failure Output::open_lock() {
+  auto lock = sys::open_file(system_, dir_, kLock, kPrivate);
+  if (!lock) return failure("cannot open", kLock, lock.error());
+  lock_ = std::move(*lock);
+  const auto holder = system_.lock_holder(lock_.get());
+  if (holder && *holder > 0 && *holder != pid_) (void)system_.kill(*holder, SIGKILL);
+  return {};
+}
+
+int Output::descriptor(std::size_t which) {
+  const auto& stream = streams_[which];
+  if (stream.target.kind == Kind::kInherit) return kNames[which].inherited;
+  if (!stream.writer) return null_;
+  // Whoever had it before may have changed them.
+  system_.reset_flags(stream.writer.get());
+  return stream.writer.get();
+}
+
+int Output::output() { return descriptor(0); }
+int Output::errors() { return descriptor(redirected_ ? 0 : 1); }
+
+bool Output::wants_logger() const {
+  return std::any_of(streams_.begin(), streams_.end(), [](const Stream& s) { return s.target.kind == Kind::kLog && s.reader; });
+}
+
+[[gnu::noinline]] Failure Output::run_logger(core::Now now) {
+  if (now.mono >= kill_due_) end_logger();
+  if (!wants_logger() || pid_ != 0 || now.mono < next_start_ || finish_due_ != core::kNever) return {};
+  next_start_ = core::after(now.mono, kRetry);
+  if (!lock_)
+    if (const auto failed = open_lock()) return failed;
+  const auto pipe = system_.pipe();
+  if (!pipe) return failure("cannot start", "the logger", pipe.error());
+  reports_ = {system_, pipe->reader};
+  const sys::UniqueFd teller(system_, pipe->writer);
+  LoggerPlan plan;
+  plan.processor = processor_;
+  plan.environment = environment_;
+  plan.null = null_;
+  plan.lock = lock_.get();
+  plan.reports = teller.get();
+  std::vector<int> kept = {null_, lock_.get(), teller.get()};
+  for (const auto& stream : streams_) {
+    if (stream.target.kind != Kind::kLog || !stream.reader) continue;
+    plan.sources.push_back({stream.target.spec, stream.reader.get(), stream.held.get()});
+    kept.push_back(stream.reader.get());
+    if (stream.held) kept.push_back(stream.held.get());
+  }
+  Run context{system_, plan};
+  core::Text<256> title;
+  title << "supervise-log " << path_;
+  const auto pid = system_.fork(kept, null_, title.c_str(), run, &context);
+  if (!pid) return failure("cannot start", "the logger", pid.error());
+  pid_ = *pid;
+  helpers_.set_companion(pid_);
+  next_start_ = core::after(now.mono, kStartPacing);
+  return {};
+}
+
+void Output::end_logger() {
+  kill_due_ = core::kNever;
+  if (pid_ == 0) return;
+  told_ = true;
+  (void)system_.kill(pid_, SIGKILL);
+}
+
+std::optional<Output::End> Output::ended(std::int32_t pid) {
+  if (pid != pid_ || pid == 0) return std::nullopt;
+  pid_ = 0;
+  kill_due_ = core::kNever;
+  return std::exchange(told_, false) ? End::kTold : End::kOwn;
+}
+
+void Output::rotate() {
+  if (pid_ != 0) (void)system_.kill(pid_, SIGHUP);
+}
+
+std::size_t Output::read_reports(std::span<char> into) {
+  const auto n = system_.read(reports_.get(), into);
+  // The end: that logger is no more.
+  if (n && *n == 0) reports_ = {};
+  return n ? *n : 0;
+}
+
+bool Output::finish(core::Now now) {
+  if (finish_due_ == core::kNever) {
+    // It may just have been killed.
+    next_start_ = {};
+    (void)run_logger(now);
+    finish_due_ = core::after(now.mono, kPatience);
+    for (auto& stream : streams_) stream.writer = {};
+  }
+  return pid_ == 0 || now.mono >= finish_due_;
+}
+
+core::Instant Output::deadline() const {
+  const bool starts = pid_ == 0 && finish_due_ == core::kNever && wants_logger();
+  return std::min({kill_due_, finish_due_, starts ? next_start_ : core::kNever});
+}
+
+bool Output::errors_are_written() {
+  const auto& stream = streams_[redirected_ ? 0 : 1];
+  char next = 0;
+  return stream.target.kind != Kind::kLog || !stream.reader || !system_.peek(stream.reader.get(), {&next, 1});
+}
+
+std::string_view Output::tail_of_errors(std::span<char> into) {
+  const auto& target = streams_[redirected_ ? 0 : 1].target;
+  if (target.kind != Kind::kLog && target.kind != Kind::kFile) return {};
+  const auto& spec = target.spec;
+  const auto fd = spec.in_status_directory ? sys::open_to_read(system_, dir_, spec.name.c_str())
+                                           : sys::open_to_read(system_, sys::kWorkingDirectory, (spec.directory + "/" + spec.name).c_str());
+  if (!fd) return {};
+  const auto info = system_.stat(fd->get());
+  if (!info) return {};
+  const auto room = static_cast<std::int64_t>(into.size());
+  const auto n = system_.read_at(fd->get(), into, info->size > room ? info->size - room : 0);
+  return n ? std::string_view(into.data(), *n) : std::string_view();
+}
+
+}  // namespace supervise

@@ -1,0 +1,113 @@
+// Where the service's two outputs go, and the life of its logger. An output that is logged is a FIFO in DIR, which supervise
+// and the service have open both ways: it breaks for nobody, whoever dies, and whoever comes back finds what was written.
+#pragma once
+
+#include <array>
+#include <optional>
+#include <string>
+
+#include "supervise/helpers.h"
+#include "supervise/logger.h"
+#include "supervise/service.h"
+#include "sys/status_dir.h"
+
+namespace supervise {
+
+class Output {
+ public:
+  // `path` is that of the status directory. `environment` is the log processor's.
+  Output(sys::System& system, Helpers& helpers, const char* const* environment);
+
+  // Makes the outputs what `service` wants them to be. `dir` is the status directory and `path` its name. An output that can't
+  // be opened goes into a pipe until it can, or where there is none to be had to `null`; returns why. Of a service that runs
+  // nothing is taken away: what becomes another kind of output does so with the next renew().
+  sys::Failure open(const Service& service, int dir, const std::string& path, int null);
+
+  // For a service that was not started by us: it may write to a FIFO that has lost its name.
+  void adopt(std::int32_t pid);
+
+  // Looks whether somebody has taken away what is open, or the status directory, which is `dir` now. A file is opened again,
+  // and the logger begins anew with another lock. A FIFO is used on by a service that runs; the next start makes another.
+  sys::StatusDir::Check check(int dir);
+  // Before a start: puts back what is gone, and makes what has to wait for it take effect.
+  sys::Failure renew(core::Now now);
+
+  // To be given to a process: descriptors in blocking mode.
+  [[nodiscard]] int output();
+  [[nodiscard]] int errors();
+
+  // Starts the logger, if one is wanted and it is time. Returns why it could not be.
+  sys::Failure run_logger(core::Now now);
+  // Whether the dead child `pid` was the logger, and we had told it to end.
+  enum class End { kTold, kOwn };
+  [[nodiscard]] std::optional<End> ended(std::int32_t pid);
+  void rotate();
+
+  // What the logger has to say: readable, and lines of a digit (sys::Level) and text.
+  [[nodiscard]] int reports() const { return reports_.get(); }
+  [[nodiscard]] std::size_t read_reports(std::span<char> into);
+
+  // Lets the logger end once it has written everything. True when it has, or has had its time.
+  [[nodiscard]] bool finish(core::Now now);
+  [[nodiscard]] bool logger_lives() const { return pid_ != 0; }
+
+  [[nodiscard]] core::Instant deadline() const;
+
+  // Whether nothing that the service wrote to its errors waits for the logger.
+  [[nodiscard]] bool errors_are_written();
+  // The last bytes of what the service wrote to its errors, at most as many as `into` holds.
+  [[nodiscard]] std::string_view tail_of_errors(std::span<char> into);
+
+ private:
+  enum class Kind { kNone, kInherit, kFile, kLog };
+  // Where an output is to go.
+  struct Target {
+    Kind kind = Kind::kNone;
+    LogSpec spec;    // of a file, too
+    friend bool operator==(const Target&, const Target&) = default;
+  };
+  struct Stream {
+    Target target;
+    sys::UniqueFd writer, reader, held;
+    bool named = false;    // the FIFO, or the file, is the one that has the name
+    std::string path;      // of a file that can't be opened
+  };
+  struct Names {
+    const char* fifo;
+    const char* held;
+    const char* file;
+    int inherited;
+  };
+  static constexpr std::array kNames = {Names{".stdout", ".stdout.held", "__stdout", 1}, Names{".stderr", ".stderr.held", "__stderr", 2}};
+
+  [[nodiscard]] Target target_of(const core::OutputSettings& settings, const Service& service, const char* file, const std::string& path);
+  [[nodiscard]] sys::Failure open(std::size_t which);
+  [[nodiscard]] bool has_name(std::size_t which) const;
+  [[nodiscard]] std::string path_of(const Target& target) const { return target.spec.directory + "/" + target.spec.name; }
+  [[nodiscard]] sys::Failure open_log(std::size_t which);
+  [[nodiscard]] sys::Failure open_held(std::size_t which);
+  [[nodiscard]] sys::Failure open_file(std::size_t which);
+  [[nodiscard]] sys::Failure open_lock();
+  [[nodiscard]] bool wants_logger() const;
+  [[nodiscard]] int descriptor(std::size_t which);
+  void end_logger();
+
+  sys::System& system_;
+  Helpers& helpers_;
+  const char* const* environment_;
+  int dir_ = -1, null_ = -1;
+  std::array<Stream, 2> streams_;
+  std::array<Target, 2> wanted_;
+  sys::Failure failure_;                        // of the last attempt to open what is wanted
+  bool redirected_ = false, redirection_wanted_ = false;    // errors go where output goes
+  std::vector<std::string> processor_;
+  std::string path_;
+  sys::UniqueFd lock_, reports_;
+  std::int32_t pid_ = 0;
+  bool told_ = false;                           // to end
+  core::Instant next_start_{};
+  core::Instant kill_due_ = core::kNever;       // the logger is given up then
+  core::Instant finish_due_ = core::kNever;
+};
+
+}  // namespace supervise
