@@ -73,7 +73,7 @@ Daemon::Started Daemon::start(const Lines& problems) {
   directory_.log().to_stderr(identity_.foreground);
   alarm_.emplace(system_, helpers_, identity_.name, identity_.directory, identity_.host, identity_.inherited.environment, null_.get());
   alarm_->use(alarm_->targets_of(service_.settings()));
-  report(opening_, output_.open(service_, directory_.descriptor(), directory_.path(), null_.get()));
+  report(opening_, output_.open(service_, directory_.descriptor(), directory_.inner(), directory_.path(), null_.get()));
   step(core::event::Reconfigured{service_.settings().policy, !identity_.hook.empty(), identity_.hook_reset});
   core::Text<300> hello;
   hello << (identity_.handover ? "supervise goes on as " : "supervise started, ") << kVersion << ", pid " << self_.pid;
@@ -313,7 +313,7 @@ void Daemon::reload() {
   service_ = std::move(*fresh);
   step(core::event::Reconfigured{service_.settings().policy, !identity_.hook.empty(), identity_.hook_reset});
   report(mending_, directory_.set_group(service_.control_group()));
-  report(opening_, output_.open(service_, directory_.descriptor(), directory_.path(), null_.get()));
+  report(opening_, output_.open(service_, directory_.descriptor(), directory_.inner(), directory_.path(), null_.get()));
   if (tell) note(Level::kNotice, "configuration read again");
   sys::return_unused_heap();
 }
@@ -322,7 +322,7 @@ void Daemon::check_directory() {
   last_check_ = now_.mono;
   retry_ = core::after(now_.mono, kRetry);
   auto check = directory_.check();
-  const auto output = output_.check(directory_.descriptor());
+  const auto output = output_.check(directory_.descriptor(), directory_.inner());
   if (!check.mended) check.mended = output.mended;
   if (!check.failure) check.failure = output.failure;
   // A second look: what is removed while it is mended raises no event of its own.

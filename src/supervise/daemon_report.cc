@@ -69,6 +69,10 @@ void Daemon::prepare_alarm() {
     note(Level::kFatal, text.view());
   }
   const bool wanted = facts.alarms_on && service_.settings().policy.alarm_interval != core::Nanos::zero();
+  if (wanted && pending_alarm_) {
+    pending_alarm_->due = now_.mono;
+    raise_alarm();
+  }
   if (wanted) pending_alarm_ = {facts, give_up_, core::after(now_.mono, kLastWords)};
   alarm_wanted_ = give_up_ = false;
 }

@@ -111,7 +111,7 @@ void Daemon::reap() {
     const auto& child = **dead;
     if (child.pid == machine_.pid() && !ended_)
       main_exited(child.outcome);
-    else if (const auto logger = output_.ended(child.pid))
+    else if (const auto logger = output_.ended(child.pid, child.outcome))
       logger_ended(child.outcome, *logger);
     else if (const auto end = helpers_.ended(child.pid, child.outcome))
       helper_ended(*end);
@@ -119,8 +119,7 @@ void Daemon::reap() {
 }
 
 void Daemon::logger_ended(const core::Outcome& outcome, Output::End end) {
-  // With 0 it ends when it has nobody left to write for.
-  if (end == Output::End::kTold || outcome == core::Outcome::code(0) || !logger_notes_.allow(now_.mono)) return;
+  if (end == Output::End::kWanted || !logger_notes_.allow(now_.mono)) return;
   core::Text<128> text;
   text << "the logger ended (" << core::to_text(outcome).view() << ") and is started again; nothing is lost";
   note(Level::kWarning, text.view());
@@ -274,9 +273,10 @@ void Daemon::adopt(const core::Snapshot& snapshot) {
     return identity_.handover ? void() : note(Level::kNotice, text.view());
   }
   watch_main(system_.process(process_.pid));
-  output_.adopt(process_.pid);
+  const bool lives = is_service_there();
+  if (lives) output_.adopt(process_.pid);
   if (identity_.handover) return;
-  if (!is_service_there()) return service_exited(core::Outcome{});
+  if (!lives) return service_exited(core::Outcome{});
   text << "adopted the service, which is running: pid " << process_.pid;
   note(Level::kNotice, text.view());
 }

@@ -50,12 +50,12 @@ core::Text<400> LogProcessor::begin(const LogWriter& log) {
   if (arguments_.size() == 1 || is_busy() || log.directory() < 0) return problem;
   for (unsigned number = 1; number <= spec.backups; ++number) {
     auto plain = spec.backup(number, Form::kPlain), processed = spec.backup(number, Form::kProcessed);
-    const bool done = static_cast<bool>(system_.stat_at(log.directory(), processed.c_str()));
+    const auto done = system_.stat_at(log.directory(), processed.c_str());
     const auto info = system_.stat_at(log.directory(), plain.c_str());
     if (!info && !done) return problem;
     if (!info) continue;
-    // It was finished when whoever had begun it was killed.
-    if (done) {
+    // It was finished when whoever had begun it was killed. An older one is of another file.
+    if (done && done->modified >= info->modified) {
       (void)system_.remove(log.directory(), plain.c_str());
       continue;
     }

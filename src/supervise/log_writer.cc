@@ -35,6 +35,11 @@ using BatchBytes = std::array<char, sizeof(Batch)>;
 
 Failure problem(const char* doing, Errno error) { return {doing, "", error}; }
 
+bool is_same_file(sys::System& system, int one, int other) {
+  const auto a = system.stat(one), b = system.stat(other);
+  return a && b && a->inode == b->inode && a->device == b->device;
+}
+
 Failure write_batch(sys::System& system, int held, const Batch& batch) {
   BatchBytes bytes;
   std::memcpy(bytes.data(), &batch, sizeof batch);
@@ -127,13 +132,27 @@ Failure LogWriter::open() {
   misses_directory_ = false;
   // Who may read a log elsewhere is the administrator's choice, which a new file takes over.
   const auto found = system_.stat_at(dir->get(), spec_.name.c_str());
-  if (found && !spec_.in_status_directory) {
+  const bool ours = found && found->type == sys::FileType::kRegular && found->uid == system_.own_uid() && found->links == 1;
+  if (ours && !spec_.in_status_directory) {
     mode_ = found->mode & 0777;
     group_ = found->gid;
   }
   auto file = sys::open_file(system_, dir->get(), spec_.name.c_str(), mode_, sys::Writing::kAnywhere);
   if (!file) return problem("cannot open", file.error());
-  if (!found && group_ != sys::kKeepGroup) (void)sys::set_access(system_, file->get(), mode_, group_);
+  if (!ours && group_ != sys::kKeepGroup) (void)sys::set_access(system_, file->get(), mode_, group_);
+  // It was in its place all the time, and only the look had failed.
+  if (owed_.from && is_same_file(system_, owed_.from.get(), file->get())) {
+    *file = std::move(owed_.from);
+    owed_ = {};
+    dir_ = std::move(*dir);
+    file_ = std::move(*file);
+    return {};
+  }
+  // Two who write to one file would overwrite what the other has written.
+  if (const auto locked = system_.lock(file->get()); !locked) {
+    const bool taken = locked.error().number == EWOULDBLOCK;
+    return problem(taken ? "another process writes to" : "cannot lock", taken ? Errno{EBUSY} : locked.error());
+  }
   dir_ = std::move(*dir);
   file_ = std::move(*file);
   holds_ = held_ >= 0;
@@ -153,6 +172,11 @@ sys::Result<bool> LogWriter::ends_mid_line(std::int64_t size) {
 Progress LogWriter::move(core::Now now) {
   const auto info = system_.stat(file_.get());
   if (!info) return failed("cannot look at", info.error());
+  // Somebody has removed it. Between this look and the write there is little time; take() and write_held() look again.
+  if (info->links == 0) {
+    file_.reset();
+    return Progress::kSome;
+  }
   const bool may_rotate = now.mono >= grows_until_;
   core::LogFill fill;
   fill.size = static_cast<std::uint64_t>(info->size);
@@ -253,7 +277,8 @@ Progress LogWriter::take(std::int64_t offset, std::size_t n) {
   const auto n = system_.read_at(held_, bytes, 0);
   if (!n) return problem("cannot read the batch for", n.error());
   std::memcpy(&batch, bytes.data(), *n == sizeof batch ? sizeof batch : 0);
-  const bool sound = *n == sizeof batch && batch.magic == Batch::kMagic && batch.stamp_size <= batch.stamp.size();
+  const bool sound = *n == sizeof batch && batch.magic == Batch::kMagic && batch.stamp_size <= batch.stamp.size() && batch.offset >= 0 &&
+                     held->size <= static_cast<std::int64_t>(sizeof batch + kLook);
   if (sound && held->size > static_cast<std::int64_t>(sizeof batch)) {
     const auto file = system_.stat(file_.get());
     if (!file) return problem("cannot look at", file.error());
@@ -290,10 +315,10 @@ Progress LogWriter::take(std::int64_t offset, std::size_t n) {
 }
 
 // Gives the backup before it, if there is one, this number.
-bool LogWriter::shift(unsigned number, LogSpec::Form form) {
+sys::Status LogWriter::shift(unsigned number, LogSpec::Form form) {
   auto from = spec_.backup(number - 1, number == 1 ? LogSpec::Form::kPlain : form), to = spec_.backup(number, form);
   const auto renamed = system_.rename(dir_.get(), from.c_str(), to.c_str());
-  return renamed || renamed.error().number == ENOENT;
+  return renamed || renamed.error().number == ENOENT ? sys::ok() : renamed;
 }
 
 // A rotation that was broken off has left a gap. Only what stands before the first one moves.
@@ -320,9 +345,11 @@ bool LogWriter::shift(unsigned number, LogSpec::Form form) {
                                        : last < spec_.backups || (removed(spec_.backup(last, Form::kPlain)) &&
                                                                   (!processed || removed(spec_.backup(last, Form::kProcessed))));
   if (!room) return problem("cannot rotate", error);
-  for (; last > 1; --last)
-    if (!shift(last, Form::kPlain) || (processed && !shift(last, Form::kProcessed))) return problem("cannot rotate", Errno{EIO});
-  if (spec_.backups != 0 && !shift(1, Form::kPlain)) return problem("cannot rotate", Errno{EIO});
+  for (; last > 0 && spec_.backups != 0; --last)
+    for (const auto form : {Form::kPlain, Form::kProcessed}) {
+      if (form == Form::kProcessed && (!processed || last == 1)) continue;
+      if (const auto shifted = shift(last, form); !shifted) return problem("cannot rotate", shifted.error());
+    }
   if (const auto info = system_.stat(file_.get()); info && !spec_.in_status_directory) {
     mode_ = info->mode & 0777;
     group_ = info->gid;

@@ -43,6 +43,8 @@ class LogWriter {
 
   // The file is rotated as soon as no line is split by it.
   void ask_rotation() { rotation_asked_ = true; }
+  // Whether something was taken from the FIFO and is not in its place yet, or may be so.
+  [[nodiscard]] bool is_half_done() const { return owed_.from || (holds_ && file_); }
   // How many rotations there were.
   [[nodiscard]] unsigned rotations() const { return rotations_; }
 
@@ -54,7 +56,7 @@ class LogWriter {
   [[nodiscard]] sys::Failure open();
   [[nodiscard]] sys::Result<sys::UniqueFd> open_directory();
   [[nodiscard]] sys::Failure rotate();
-  [[nodiscard]] bool shift(unsigned number, LogSpec::Form form);
+  [[nodiscard]] sys::Status shift(unsigned number, LogSpec::Form form);
   [[nodiscard]] Progress move(core::Now now);
   [[nodiscard]] Progress move_looking(core::LogFill fill, core::Now now);
   [[nodiscard]] Progress take(std::int64_t offset, std::size_t n);

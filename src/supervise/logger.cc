@@ -26,6 +26,8 @@ bool Logger::turn() {
   if (signals.hangup)
     for (auto& log : logs_) log.writer.ask_rotation();
   if (signals.child) reap();
+  leaves_ = leaves_ || signals.watched;
+  if (leaves_ && std::none_of(logs_.begin(), logs_.end(), [](const Log& log) { return log.writer.is_half_done(); })) return false;
   auto most = Progress::kNone;
   bool all_ended = true;
   for (auto& log : logs_) {
@@ -39,7 +41,8 @@ bool Logger::turn() {
   }
   if (process_wanted_) process();
   if (all_ended && !processor_.is_busy()) return false;
-  if (most == Progress::kMuch) return true;
+  // Signals come only while it waits.
+  if (most == Progress::kMuch) return static_cast<void>(system_.wait({}, now_.mono)), true;
   if (most == Progress::kSome) return static_cast<void>(system_.wait({}, core::after(now_.mono, kGather))), true;
   std::array<sys::Poll, 2> polls = {sys::Poll{-1}, sys::Poll{-1}};
   auto deadline = core::kNever;

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <array>
+#include <csignal>
 #include <optional>
 #include <vector>
 
@@ -13,6 +14,9 @@
 #include "sys/event_log.h"
 
 namespace supervise {
+
+// Tells the logger to leave what waits to another, as soon as nothing is half done.
+inline constexpr int kLeave = SIGIO;
 
 struct LogSource {
   LogSpec spec;
@@ -25,6 +29,7 @@ struct LoggerPlan {
   std::vector<std::string> processor;     // empty: none
   const char* const* environment = nullptr;
   int null = -1;
+  std::int32_t parent = 0;                // the supervise that has made it
   int lock = -1;                          // who holds a record lock on it writes
   int reports = -1;                       // of lines for the log of supervise: a digit (sys::Level), text, newline
 };
@@ -57,6 +62,7 @@ class Logger {
   int reports_;
   core::Now now_;
   bool process_wanted_ = true;
+  bool leaves_ = false;
 };
 
 }  // namespace supervise

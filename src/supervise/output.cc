@@ -14,7 +14,7 @@ namespace {
 using sys::Failure;
 
 constexpr unsigned kPrivate = 0600;
-constexpr const char* kLock = ".logger";
+constexpr const char* kLock = "logger";
 constexpr core::Nanos kStartPacing = std::chrono::milliseconds(100);
 constexpr core::Nanos kRetry = core::seconds(1);
 constexpr core::Nanos kPatience = core::seconds(1), kRelock = std::chrono::milliseconds(2500);
@@ -32,9 +32,12 @@ struct Run {
   const LoggerPlan& plan;
 };
 
-[[gnu::noinline]] void run(void* context) {
+// Nothing of it may come back as an exception into what is supervise in the other process.
+[[gnu::noinline]] void run(void* context) noexcept {
   const auto& [system, plan] = *static_cast<Run*>(context);
-  (void)system.lock_record(plan.lock);
+  while (!system.lock_record(plan.lock)) (void)system.wait({}, core::after(system.now().mono, kRetry));
+  // It may have been a long wait, and another supervise may have a logger of its own by now.
+  if (system.process(system.own_pid()).parent != plan.parent) return;
   Logger logger(system, plan);
   do sys::return_unused_stack();
   while (logger.turn());
@@ -68,8 +71,9 @@ Output::Target Output::target_of(const core::OutputSettings& settings, const Ser
   return target;
 }
 
-Failure Output::open(const Service& service, int dir, const std::string& path, int null) {
+Failure Output::open(const Service& service, int dir, int inner, const std::string& path, int null) {
   dir_ = dir;
+  inner_ = inner;
   path_ = path;
   null_ = null;
   const auto& settings = service.settings();
@@ -79,6 +83,7 @@ Failure Output::open(const Service& service, int dir, const std::string& path, i
   redirection_wanted_ = settings.redirect_stderr || (shared && (output.kind == Kind::kLog || output.kind == Kind::kFile));
   if (redirection_wanted_) targets[1] = {};
   wanted_ = std::move(targets);
+  usual_ = {target_of({}, service, kNames[0].file, path), target_of({}, service, kNames[1].file, path)};
   bool changed = processor_ != settings.log_processor;
   processor_ = settings.log_processor;
   // A FIFO stays what it is, and so does what the service that runs now writes to it.
@@ -89,7 +94,7 @@ Failure Output::open(const Service& service, int dir, const std::string& path, i
     changed = true;
     (void)open_held(i);
   }
-  if (changed) end_logger();
+  if (changed) end_logger(kPatience);
   // Before the first start nothing is open, and there may be a service that runs.
   const bool first = std::none_of(streams_.begin(), streams_.end(), [](const Stream& s) { return static_cast<bool>(s.writer); });
   return first ? renew(system_.now()) : failure_;
@@ -103,7 +108,10 @@ Failure Output::renew(core::Now now) {
     const bool logs = stream.target.kind == Kind::kLog;
     if (stream.target == wanted_[i] && has_name(i)) continue;
     // What is in the old FIFO is written first.
-    if (logs && stream.writer && pid_ != 0) kill_due_ = std::min(kill_due_, core::after(now.mono, kPatience));
+    if (logs && stream.writer && pid_ != 0) {
+      told_ = true;
+      kill_due_ = std::min(kill_due_, core::after(now.mono, kPatience));
+    }
     auto old = std::move(stream.writer);
     stream.named = false;
     const bool same = stream.target.kind == wanted_[i].kind;
@@ -130,13 +138,21 @@ bool Output::has_name(std::size_t which) const {
 void Output::adopt(std::int32_t pid) {
   for (std::size_t i = 0; i < streams_.size(); ++i) {
     auto& stream = streams_[i];
-    if (stream.target.kind != Kind::kLog || !stream.reader) continue;
     core::Text<40> path;
     path << "/proc/" << pid << "/fd/" << kNames[i].inherited;
     const auto theirs = system_.stat_following(path.c_str());
+    // It was started with other settings, which count for it until its end.
+    if (const auto named = system_.stat_at(inner_, kNames[i].fifo);
+        stream.target.kind != Kind::kLog && theirs && named && theirs->inode == named->inode && theirs->device == named->device) {
+      stream.target = usual_[i];
+      stream.writer = {};
+      stream.named = false;
+      (void)open_log(i);
+    }
+    if (stream.target.kind != Kind::kLog || !stream.reader) continue;
     const auto ours = system_.stat(stream.reader.get());
-    const bool fifo = theirs && theirs->type == sys::FileType::kFifo && theirs->uid == system_.own_uid();
-    if (!fifo || !ours || (theirs->inode == ours->inode && theirs->device == ours->device)) continue;
+    const bool fifo = theirs && theirs->type == sys::FileType::kFifo && theirs->uid == system_.own_uid() && theirs->links == 0;
+    if (!fifo || !ours || theirs->device != ours->device) continue;
     auto reader = sys::owned(system_, system_.open(sys::kWorkingDirectory, path.c_str(), sys::OpenMode::kReadFollowing, 0));
     if (!reader) continue;
     // The next start goes back to the one that has the name.
@@ -160,7 +176,7 @@ Failure Output::open_held(std::size_t which) {
   auto& stream = streams_[which];
   const auto& names = kNames[which];
   const bool stamps = stream.target.spec.stamps != core::LogStamps::kNone;
-  auto held = stamps ? sys::open_file(system_, dir_, names.held, kPrivate, sys::Writing::kAnywhere) : sys::open_to_rewrite(system_, dir_, names.held);
+  auto held = stamps ? sys::open_file(system_, inner_, names.held, kPrivate, sys::Writing::kAnywhere) : sys::open_to_rewrite(system_, inner_, names.held);
   stream.held = held ? std::move(*held) : sys::UniqueFd();
   return held || !stamps ? Failure() : failure("cannot open", names.held, held.error());
 }
@@ -169,8 +185,9 @@ Failure Output::open_log(std::size_t which) {
   auto& stream = streams_[which];
   const auto& names = kNames[which];
   auto failed = open_held(which);
-  auto writer = sys::open_fifo(system_, dir_, names.fifo, sys::OpenMode::kReadWrite, kPrivate, sys::kKeepGroup);
-  auto reader = sys::open_fifo(system_, dir_, names.fifo, sys::OpenMode::kRead, kPrivate, sys::kKeepGroup);
+  all_written_ = false;
+  auto writer = sys::open_fifo(system_, inner_, names.fifo, sys::OpenMode::kReadWrite, kPrivate, sys::kKeepGroup);
+  auto reader = sys::open_fifo(system_, inner_, names.fifo, sys::OpenMode::kRead, kPrivate, sys::kKeepGroup);
   stream.named = writer && reader;
   if (stream.named) {
     stream.writer = std::move(*writer);
@@ -205,8 +222,9 @@ Failure Output::open_file(std::size_t which) {
   return {};
 }
 
-sys::StatusDir::Check Output::check(int dir) {
+sys::StatusDir::Check Output::check(int dir, int inner) {
   dir_ = dir;
+  inner_ = inner;
   sys::StatusDir::Check result;
   if (finish_due_ != core::kNever) return result;
   for (std::size_t i = 0; i < streams_.size(); ++i) {
@@ -214,30 +232,31 @@ sys::StatusDir::Check Output::check(int dir) {
     const bool is_log = stream.target.kind == Kind::kLog;
     if (!is_log && (stream.target.kind != Kind::kFile || !stream.target.spec.in_status_directory)) continue;
     const auto* name = is_log ? kNames[i].fifo : stream.target.spec.name.c_str();
-    if (stream.named && sys::is_entry(system_, dir, name, stream.writer.get())) continue;
+    if (stream.named && sys::is_entry(system_, is_log ? inner : dir, name, stream.writer.get())) continue;
     stream.named = false;
     if (is_log) continue;
     result.mended = kNames[i].file;
     if (const auto failed = open(i)) result.failure = failed;
   }
-  if (!wants_logger() || (lock_ && sys::is_entry(system_, dir, kLock, lock_.get()))) return result;
-  const auto old = std::move(lock_);
+  if (!wants_logger() || (lock_ && sys::is_entry(system_, inner, kLock, lock_.get()))) return result;
+  auto old = std::move(lock_);
   if (const auto failed = open_lock()) {
     result.failure = failed;
+    lock_ = std::move(old);
     return result;
   }
   const auto was = old ? system_.stat(old.get()) : sys::Result<sys::FileInfo>(sys::Errno{ENOENT}), is = system_.stat(lock_.get());
   // Where only the look had failed nothing is gone.
   if (was && is && was->inode == is->inode && was->device == is->device) return result;
-  result.mended = kLock;
+  result.mended = "supervise/logger";
   // It may have something to write again that it wrote to a file which is gone, too.
-  if (pid_ != 0) kill_due_ = std::min(kill_due_, core::after(system_.now().mono, kRelock));
+  end_logger(kRelock);
   return result;
 }
 
 // Whoever writes logs with a lock on the same file ends: a supervise that was before us has left it.
 Failure Output::open_lock() {
-  auto lock = sys::open_file(system_, dir_, kLock, kPrivate);
+  auto lock = sys::open_file(system_, inner_, kLock, kPrivate);
   if (!lock) return failure("cannot open", kLock, lock.error());
   lock_ = std::move(*lock);
   const auto holder = system_.lock_holder(lock_.get());
@@ -262,8 +281,12 @@ bool Output::wants_logger() const {
 }
 
 [[gnu::noinline]] Failure Output::run_logger(core::Now now) {
-  if (now.mono >= kill_due_) end_logger();
-  if (!wants_logger() || pid_ != 0 || now.mono < next_start_ || finish_due_ != core::kNever) return {};
+  if (now.mono >= kill_due_) {
+    kill_due_ = core::kNever;
+    told_ = true;
+    if (pid_ != 0) (void)system_.kill(pid_, SIGKILL);
+  }
+  if (!wants_logger() || pid_ != 0 || now.mono < next_start_ || all_written_) return {};
   next_start_ = core::after(now.mono, kRetry);
   if (!lock_)
     if (const auto failed = open_lock()) return failed;
@@ -275,6 +298,7 @@ bool Output::wants_logger() const {
   plan.processor = processor_;
   plan.environment = environment_;
   plan.null = null_;
+  plan.parent = system_.own_pid();
   plan.lock = lock_.get();
   plan.reports = teller.get();
   std::vector<int> kept = {null_, lock_.get(), teller.get()};
@@ -290,23 +314,27 @@ bool Output::wants_logger() const {
   const auto pid = system_.fork(kept, null_, title.c_str(), run, &context);
   if (!pid) return failure("cannot start", "the logger", pid.error());
   pid_ = *pid;
+  all_written_ = false;
   helpers_.set_companion(pid_);
   next_start_ = core::after(now.mono, kStartPacing);
   return {};
 }
 
-void Output::end_logger() {
-  kill_due_ = core::kNever;
+// It may be in the middle of something, which it finishes if it can.
+void Output::end_logger(core::Nanos patience) {
   if (pid_ == 0) return;
   told_ = true;
-  (void)system_.kill(pid_, SIGKILL);
+  (void)system_.kill(pid_, kLeave);
+  kill_due_ = std::min(kill_due_, core::after(system_.now().mono, patience));
 }
 
-std::optional<Output::End> Output::ended(std::int32_t pid) {
+std::optional<Output::End> Output::ended(std::int32_t pid, const core::Outcome& outcome) {
   if (pid != pid_ || pid == 0) return std::nullopt;
   pid_ = 0;
   kill_due_ = core::kNever;
-  return std::exchange(told_, false) ? End::kTold : End::kOwn;
+  const bool told = std::exchange(told_, false);
+  all_written_ = !told && outcome == core::Outcome::code(0);
+  return told || all_written_ ? End::kWanted : End::kFailed;
 }
 
 void Output::rotate() {
@@ -322,24 +350,24 @@ std::size_t Output::read_reports(std::span<char> into) {
 
 bool Output::finish(core::Now now) {
   if (finish_due_ == core::kNever) {
-    // It may just have been killed.
-    next_start_ = {};
-    (void)run_logger(now);
     finish_due_ = core::after(now.mono, kPatience);
     for (auto& stream : streams_) stream.writer = {};
   }
-  return pid_ == 0 || now.mono >= finish_due_;
+  // A logger that is killed now is followed by another, like any.
+  return now.mono >= finish_due_ || (pid_ == 0 && (all_written_ || !wants_logger()));
 }
 
 core::Instant Output::deadline() const {
-  const bool starts = pid_ == 0 && finish_due_ == core::kNever && wants_logger();
+  const bool starts = pid_ == 0 && !all_written_ && wants_logger();
   return std::min({kill_due_, finish_due_, starts ? next_start_ : core::kNever});
 }
 
 bool Output::errors_are_written() {
   const auto& stream = streams_[redirected_ ? 0 : 1];
-  char next = 0;
-  return stream.target.kind != Kind::kLog || !stream.reader || !system_.peek(stream.reader.get(), {&next, 1});
+  if (stream.target.kind != Kind::kLog || !stream.reader) return true;
+  // Not a look into it: that would wait for a logger that is held up in the middle of a write.
+  std::array polls = {sys::Poll{stream.reader.get()}};
+  return !system_.wait(polls, core::Instant{}) || !polls[0].readable;
 }
 
 std::string_view Output::tail_of_errors(std::span<char> into) {

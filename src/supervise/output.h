@@ -1,5 +1,5 @@
-// Where the service's two outputs go, and the life of its logger. An output that is logged is a FIFO in DIR, which supervise
-// and the service have open both ways: it breaks for nobody, whoever dies, and whoever comes back finds what was written.
+// Where the service's two outputs go, and the life of its logger. An output that is logged is a FIFO in DIR/supervise, where a
+// service that owns DIR can move nothing, which supervise and the service have open both ways: it breaks for nobody, whoever dies, and whoever comes back finds what was written.
 #pragma once
 
 #include <array>
@@ -18,17 +18,18 @@ class Output {
   // `path` is that of the status directory. `environment` is the log processor's.
   Output(sys::System& system, Helpers& helpers, const char* const* environment);
 
-  // Makes the outputs what `service` wants them to be. `dir` is the status directory and `path` its name. An output that can't
+  // Makes the outputs what `service` wants them to be. `dir` is the status directory, `inner` the directory in it
+  // that is ours alone, and `path` its name. An output that can't
   // be opened goes into a pipe until it can, or where there is none to be had to `null`; returns why. Of a service that runs
   // nothing is taken away: what becomes another kind of output does so with the next renew().
-  sys::Failure open(const Service& service, int dir, const std::string& path, int null);
+  sys::Failure open(const Service& service, int dir, int inner, const std::string& path, int null);
 
   // For a service that was not started by us: it may write to a FIFO that has lost its name.
   void adopt(std::int32_t pid);
 
   // Looks whether somebody has taken away what is open, or the status directory, which is `dir` now. A file is opened again,
   // and the logger begins anew with another lock. A FIFO is used on by a service that runs; the next start makes another.
-  sys::StatusDir::Check check(int dir);
+  sys::StatusDir::Check check(int dir, int inner);
   // Before a start: puts back what is gone, and makes what has to wait for it take effect.
   sys::Failure renew(core::Now now);
 
@@ -38,9 +39,9 @@ class Output {
 
   // Starts the logger, if one is wanted and it is time. Returns why it could not be.
   sys::Failure run_logger(core::Now now);
-  // Whether the dead child `pid` was the logger, and we had told it to end.
-  enum class End { kTold, kOwn };
-  [[nodiscard]] std::optional<End> ended(std::int32_t pid);
+  // Whether the dead child `pid` was the logger, and ended as it should.
+  enum class End { kWanted, kFailed };
+  [[nodiscard]] std::optional<End> ended(std::int32_t pid, const core::Outcome& outcome);
   void rotate();
 
   // What the logger has to say: readable, and lines of a digit (sys::Level) and text.
@@ -78,7 +79,7 @@ class Output {
     const char* file;
     int inherited;
   };
-  static constexpr std::array kNames = {Names{".stdout", ".stdout.held", "__stdout", 1}, Names{".stderr", ".stderr.held", "__stderr", 2}};
+  static constexpr std::array kNames = {Names{"stdout", "stdout.held", "__stdout", 1}, Names{"stderr", "stderr.held", "__stderr", 2}};
 
   [[nodiscard]] Target target_of(const core::OutputSettings& settings, const Service& service, const char* file, const std::string& path);
   [[nodiscard]] sys::Failure open(std::size_t which);
@@ -90,14 +91,14 @@ class Output {
   [[nodiscard]] sys::Failure open_lock();
   [[nodiscard]] bool wants_logger() const;
   [[nodiscard]] int descriptor(std::size_t which);
-  void end_logger();
+  void end_logger(core::Nanos patience);
 
   sys::System& system_;
   Helpers& helpers_;
   const char* const* environment_;
-  int dir_ = -1, null_ = -1;
+  int dir_ = -1, inner_ = -1, null_ = -1;
   std::array<Stream, 2> streams_;
-  std::array<Target, 2> wanted_;
+  std::array<Target, 2> wanted_, usual_;
   sys::Failure failure_;                        // of the last attempt to open what is wanted
   bool redirected_ = false, redirection_wanted_ = false;    // errors go where output goes
   std::vector<std::string> processor_;
@@ -105,6 +106,7 @@ class Output {
   sys::UniqueFd lock_, reports_;
   std::int32_t pid_ = 0;
   bool told_ = false;                           // to end
+  bool all_written_ = false;                    // and nobody is left who could write
   core::Instant next_start_{};
   core::Instant kill_due_ = core::kNever;       // the logger is given up then
   core::Instant finish_due_ = core::kNever;

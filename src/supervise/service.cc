@@ -18,6 +18,8 @@ using std::string;
 
 constexpr std::array<std::string_view, 8> kEntries = {"lock", "control", "svcontrol", "ok", "status", "state", "supervise", "core"};
 
+constexpr std::size_t kMaxLogName = 200;
+
 constexpr std::size_t kMaxFile = 1 << 20;
 
 string reading_failed(sys::Errno error) {
@@ -173,15 +175,20 @@ bool Service::check_output(sys::System& system, const Loaded& loaded, const char
     if (taken) problems.push_back(loaded.error(key, path, "cannot be the name of a log in DIR; none, inherit, an absolute path or another name would be right"));
     return !taken;
   }
+  const auto name = path.substr(path.rfind('/') + 1);
+  const auto there = system.stat_following(path.c_str());
+  if (name.empty() || name == "." || name == ".." || name.size() > kMaxLogName || (there && there->type == sys::FileType::kDirectory)) {
+    problems.push_back(loaded.error(key, path, "is no path of a log; the path of a file, with a name of at most 200 bytes, would be right"));
+    return false;
+  }
   const auto directory = path.substr(0, std::max<std::size_t>(path.rfind('/'), 1));
   const auto info = system.stat_following(directory.c_str());
-  if (info && info->type == sys::FileType::kDirectory && !path.ends_with('/')) return true;
-  if (!info && info.error().number == ENOENT && !path.ends_with('/')) {
+  if (info && info->type == sys::FileType::kDirectory) return true;
+  if (!info && info.error().number == ENOENT) {
     problems.push_back(loaded.warning(key, ": the directory " + directory + " is not there and will be made"));
     return true;
   }
-  problems.push_back(loaded.error(key, path, path.ends_with('/') ? string("is a directory; the path of a file in it would be right")
-                                                                 : "cannot be made: " + directory + ": " + string(sys::error_text(info ? ENOTDIR : info.error().number))));
+  problems.push_back(loaded.error(key, path, "cannot be made: " + directory + ": " + string(sys::error_text(info ? ENOTDIR : info.error().number))));
   return false;
 }
 

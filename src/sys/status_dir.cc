@@ -187,6 +187,9 @@ core::StateText StatusDir::recorded_state() {
   const auto fd = open_to_read(system_, dir_.get(), "state");
   if (!fd) return text;
   std::array<char, core::kStateMax> content{};
+  // A log that somebody has given this name is not for others to read; what we publish is.
+  const auto info = system_.stat(fd->get());
+  if (!info || (info->mode & 0044U) != 0044U) return text;
   const auto n = system_.read(fd->get(), content);
   if (n) text << std::string_view(content.data(), *n);
   return text;
@@ -229,7 +232,7 @@ void StatusDir::abandon() {
 }
 
 void StatusDir::remove_entries() {
-  for (const auto* name : {"control", "ok", "status", ".status"})
+  for (const auto* name : {"control", "ok", "status", ".status", "stdout", "stderr", "stdout.held", "stderr.held", "logger"})
     if (supervise_dir_) (void)system_.remove(supervise_dir_.get(), name);
   (void)system_.remove_directory(dir_.get(), "supervise");
   for (const auto* name : {"lock", "control", "ok", "svcontrol", "status", ".status", "state", ".state", "supervise.log", "supervise.log.wf"})

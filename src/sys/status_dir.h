@@ -45,6 +45,8 @@ class StatusDir {
   [[nodiscard]] int control() const { return control_.get(); }
   [[nodiscard]] int ok() const { return ok_.get(); }
   [[nodiscard]] int descriptor() const { return dir_.get(); }
+  // Of DIR/supervise, in which nobody but us can make, move or remove anything.
+  [[nodiscard]] int inner() const { return supervise_dir_.get(); }
   [[nodiscard]] EventLog& log() { return log_; }
   [[nodiscard]] const std::string& path() const { return path_; }
 

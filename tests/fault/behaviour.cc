@@ -184,7 +184,7 @@ constexpr const char* kFiles = "stdout_logfile_maxbytes : 0\nstderr_logfile_maxb
 bool is_output(const std::string& name) { return name.starts_with("__"); }
 
 TEST_CASE("a removed entry is put back within a second with one warning") {
-  for (const auto* name : {"lock", "control", "ok", "svcontrol", "status", "state", ".status", ".state", "__stdout", "__stderr", ".logger", "supervise.log",
+  for (const auto* name : {"lock", "control", "ok", "svcontrol", "status", "state", ".status", ".state", "__stdout", "__stderr", "supervise/logger", "supervise.log",
                            "supervise.log.wf", "supervise/control", "supervise/ok", "supervise/status", "supervise"}) {
     INFO("entry: " << name);
     Bench bench(is_output(name) ? kFiles : "");

@@ -192,11 +192,11 @@ std::string Bench::unsettled() {
     if (!right) text += std::string(entry.name) + (node ? " is of the wrong type or mode; " : " is missing; ");
   };
   for (const auto& entry : kEntries) look(entry);
-  if (!writes_files_) look({".logger", sys::FileType::kRegular, 0600});
+  if (!writes_files_) look({"supervise/logger", sys::FileType::kRegular, 0600});
   if (writes_files_)
     for (const auto& entry : kFiles) look(entry);
   if (ended_) return text;
-  for (const auto* name : {"lock", "control", "ok", "__stdout", "__stderr", ".logger", "supervise.log", "supervise.log.wf", "status", "state"})
+  for (const auto* name : {"lock", "control", "ok", "__stdout", "__stderr", "supervise/logger", "supervise.log", "supervise.log.wf", "status", "state"})
     if (const auto node = system.find(path(name)); node && !system.is_open(node)) text += std::string(name) + " is not the one that supervise has open; ";
   if (const auto lock = system.find(path("lock")); lock && lock->locker.expired()) text += "the lock is not held; ";
   return text;

@@ -23,8 +23,8 @@ using supervise::LogWriter;
 using Progress = LogWriter::Progress;
 using Strings = std::vector<std::string>;
 
-constexpr const char* kFifo = "/srv/.stdout";
-constexpr const char* kHeld = "/srv/.stdout.held";
+constexpr const char* kFifo = "/srv/supervise/stdout";
+constexpr const char* kHeld = "/srv/supervise/stdout.held";
 constexpr const char* kFolder = "/log/redis";
 constexpr const char* kName = "out";
 constexpr std::uint64_t kPlenty = 1 << 20;

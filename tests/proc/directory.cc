@@ -47,8 +47,7 @@ struct Snapshot {
 };
 
 const Words kNames = {"lock",   "control",  "svcontrol", "ok",        "status",        "state",           ".status",
-                      ".state", "__stdout", "__stderr",  "supervise", "supervise.log", "supervise.log.wf", ".stdout",
-                      ".stderr", ".logger"};
+                      ".state", "__stdout", "__stderr",  "supervise", "supervise.log", "supervise.log.wf"};
 
 void make(const StatusDir& dir) { REQUIRE(mkdir(dir.dir().c_str(), 0700) == 0); }
 

@@ -357,8 +357,8 @@ TEST_CASE("Closed standard descriptors at the start do no harm") {
   dir.await_that("the facts", [&] { return fs::exists(work / "facts"); });
   const KeyValues facts(text_of(work / "facts"));
   CHECK(facts["fd.0"] == "/dev/null");
-  CHECK(facts["fd.1"] == (dir / ".stdout").string());
-  CHECK(facts["fd.2"] == (dir / ".stderr").string());
+  CHECK(facts["fd.1"] == (dir / "supervise/stdout").string());
+  CHECK(facts["fd.2"] == (dir / "supervise/stderr").string());
   CHECK(is_taken(dir / "lock"));
 }
 

@@ -162,8 +162,8 @@ TEST_CASE("Output goes through a logger into two files") {
   CHECK(text_of(svc / "__stderr") == "oh dear\n");
   CHECK(mode_of(svc / "__stdout") == "file 0600");
   CHECK(mode_of(svc / "__stderr") == "file 0600");
-  CHECK(mode_of(svc / ".stdout") == "fifo 0600");
-  CHECK(mode_of(svc / ".stderr") == "fifo 0600");
+  CHECK(mode_of(svc / "supervise/stdout") == "fifo 0600");
+  CHECK(mode_of(svc / "supervise/stderr") == "fifo 0600");
   const auto logger = await_logger(svc);
   CHECK(arguments(logger)[0] == "supervise-log " + svc.dir().string());
   CHECK(process(logger)->session == logger);
@@ -178,12 +178,12 @@ TEST_CASE("A service has descriptors 0 to 2 and its logger has none that is not 
   svc.await_that("the facts", [&] { return text_of(marks / "facts").find("end=yes") != std::string::npos; });
   const KeyValues facts(text_of(marks / "facts"));
   CHECK(facts["fd.0"] == "/dev/null");
-  CHECK(facts["fd.1"] == svc / ".stdout");
-  CHECK(facts["fd.2"] == svc / ".stderr");
+  CHECK(facts["fd.1"] == svc / "supervise/stdout");
+  CHECK(facts["fd.2"] == svc / "supervise/stderr");
   CHECK(count_lines(marks / "facts", "fd.") == 3);
 
   const auto logger = await_logger(svc);
-  std::vector<std::string> expected = {"/dev/null", svc / ".stdout", svc / ".stderr", svc / "__stdout", svc / "__stderr", svc / ".logger", svc.dir()};
+  std::vector<std::string> expected = {"/dev/null", svc / "supervise/stdout", svc / "supervise/stderr", svc / "__stdout", svc / "__stderr", svc / "supervise/logger", svc.dir()};
   int pipes = 0;
   for (const auto& [fd, target] : descriptors(logger)) {
     INFO("descriptor " << fd << ": " << target);
@@ -227,7 +227,7 @@ TEST_CASE("With maxbytes 0 the service has the file itself and no logger runs") 
   CHECK(descriptors(pid).at(1) == svc / "__stdout");
   CHECK(descriptors(pid).at(2) == svc / "__stderr");
   CHECK(loggers_of(svc).empty());
-  CHECK_FALSE(fs::exists(svc / ".stdout"));
+  CHECK_FALSE(fs::exists(svc / "supervise/stdout"));
   // What is appended to by others is kept.
   CHECK(shell("echo from outside >> __stdout", svc.dir()).code == 0);
   svc.write("k");
@@ -243,7 +243,7 @@ TEST_CASE("With maxbytes 0 for one output the logger writes the other") {
   await_text(svc, svc / "__stderr", "oh dear\n");
   await_text(svc, svc / "__stdout", "hello\n");
   CHECK(descriptors(pid).at(1) == svc / "__stdout");
-  CHECK(descriptors(pid).at(2) == svc / ".stderr");
+  CHECK(descriptors(pid).at(2) == svc / "supervise/stderr");
   await_logger(svc);
 }
 
@@ -286,7 +286,7 @@ TEST_CASE("A log may have a path of its own or another name in the status direct
   CHECK(text_of(svc / "errors.log.1") == "oh dear\n");
 }
 
-TEST_CASE("A log whose directory is missing at the start is made with a warning and one that is a directory is opened when it is none") {
+TEST_CASE("A log whose directory is missing at the start is made with a warning and what can be no log is an error") {
   TempDir logs;
   write_file(logs / "conf", "[svc]\nstdout_logfile : " + (logs / "missing/app.log").string() + "\n");
   const auto warned = supervise({"-F", logs / "conf", "-p", logs / "svc", "-f", "sh -c 'echo hello; exec sleep 100'"}, logs.path());
@@ -294,20 +294,13 @@ TEST_CASE("A log whose directory is missing at the start is made with a warning 
   CHECK_THAT(warned.err, contains("conf:2: warning: stdout_logfile: the directory " + (logs / "missing").string() + " is not there"));
   CHECK(wait_until([&] { return text_of(logs / "missing/app.log") == "hello\n"; }));
 
-  for (const std::string size : {"50MB", "0"}) {
-    INFO("maxbytes " << size);
-    const auto log = logs / ("log" + size);
-    fs::create_directory(log);
-    const Supervised svc({.command = service({"out", "hello"}), .conf = "[svc]\nstdout_logfile : " + log.string() + "\nstdout_logfile_maxbytes : " + size + "\n"});
-    const auto pid = svc.await_service();
-    svc.await_that("a warning", [&] { return count_lines(svc / "supervise.log.wf", "cannot open") >= 1; });
-    CHECK_THAT(text_of(svc / "supervise.log.wf"), contains(log.string() + ": Is a directory"));
-    svc.await_state("RUNNING");
-    CHECK(count_lines(svc / "supervise.log", "it works again") == 0);
-    fs::remove(log);
-    svc.write("k");
-    svc.await_service(pid);
-    await_text(svc, log, "hello\n");
+  fs::create_directory(logs / "log");
+  for (const auto& path : {(logs / "log").string(), (logs / "log").string() + "/", (logs / "..").string(), std::string("lock"), std::string("supervise/stdout")}) {
+    INFO(path);
+    write_file(logs / "conf", "[svc]\nstdout_logfile : " + path + "\n");
+    const auto refused = supervise({"-F", logs / "conf", "-p", logs / "x/svc", "-f", "sleep 100"}, logs.path());
+    CHECK(refused.code == 100);
+    CHECK_THAT(refused.err, contains("conf:2: error: stdout_logfile"));
   }
 }
 
@@ -1025,32 +1018,33 @@ TEST_CASE("A FIFO of the output that is removed is used on and made anew at the 
   const Supervised svc({.command = service({"out", "one", "await", marks / "go", "out", "two", "touch", marks / "done"})});
   const auto pid = svc.await_service();
   await_text(svc, svc / "__stdout", "one\n");
-  fs::remove(svc / ".stdout");
-  fs::remove(svc / ".stderr");
+  fs::remove(svc / "supervise/stdout");
+  fs::remove(svc / "supervise/stderr");
   write_file(marks / "go", "");
   await_text(svc, svc / "__stdout", "two\n");
   svc.write("k");
   const auto next = svc.await_service(pid);
   svc.await_lines(svc / "__stdout", 4);
   CHECK(text_of(svc / "__stdout") == "one\ntwo\none\ntwo\n");
-  CHECK(mode_of(svc / ".stdout") == "fifo 0600");
-  CHECK(descriptors(next).at(1) == svc / ".stdout");
+  CHECK(mode_of(svc / "supervise/stdout") == "fifo 0600");
+  CHECK(descriptors(next).at(1) == svc / "supervise/stdout");
   // And it is the one that the next supervise finds.
-  CHECK(same_file("/proc/" + std::to_string(next) + "/fd/1", svc / ".stdout"));
+  CHECK(same_file("/proc/" + std::to_string(next) + "/fd/1", svc / "supervise/stdout"));
 }
 
 TEST_CASE("A link in the place of a log or a FIFO is not followed") {
   const Supervised svc({.command = service({"numbers", "1", "100000", "5"})});
   const auto pid = svc.await_service();
   svc.await_that("some output", [&] { return !text_of(svc / "__stdout").empty(); });
-  for (const std::string name : {"__stdout", ".stdout", ".logger"}) {
-    write_file(svc.work() / ("victim" + name), "precious");
-    fs::rename(svc / name, svc.work() / ("taken" + name));
-    fs::create_symlink(svc.work() / ("victim" + name), svc / name);
+  for (const std::string name : {"__stdout", "supervise/stdout", "supervise/logger"}) {
+    const auto plain = fs::path(name).filename().string();
+    write_file(svc.work() / ("victim." + plain), "precious");
+    fs::rename(svc / name, svc.work() / ("taken." + plain));
+    fs::create_symlink(svc.work() / ("victim." + plain), svc / name);
   }
   svc.await_that("the log", [&] { return mode_of(svc / "__stdout") == "file 0600" && fs::file_size(svc / "__stdout") > 0; });
   svc.write("k");
   svc.await_service(pid);
-  svc.await_that("the FIFO", [&] { return mode_of(svc / ".stdout") == "fifo 0600"; });
-  for (const std::string name : {"__stdout", ".stdout", ".logger"}) CHECK(text_of(svc.work() / ("victim" + name)) == "precious");
+  svc.await_that("the FIFO", [&] { return mode_of(svc / "supervise/stdout") == "fifo 0600"; });
+  for (const std::string name : {"__stdout", "supervise/stdout", "supervise/logger"}) CHECK(text_of(svc.work() / ("victim." + fs::path(name).filename().string())) == "precious");
 }

@@ -26,7 +26,7 @@ void check_clean(const StatusDir& dir, const KeyValues& facts) {
   for (const auto& [key, value] : facts.all())
     if (key.starts_with("fd.")) open_files.push_back(key + " " + value);
   CHECK(open_files ==
-        Words{"fd.0 /dev/null", "fd.1 " + (dir / ".stdout").string(), "fd.2 " + (dir / ".stderr").string()});
+        Words{"fd.0 /dev/null", "fd.1 " + (dir / "supervise/stdout").string(), "fd.2 " + (dir / "supervise/stderr").string()});
   CHECK(facts["blocked"] == "0000000000000000");
   CHECK(facts["ignored"] == "0000000000000000");
   CHECK(facts["group"] == facts["pid"]);
