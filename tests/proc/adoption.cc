@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <cstdlib>
 
 #include "harness.h"
 
@@ -75,8 +76,8 @@ struct Upgradable {
   explicit Upgradable(const Words& command, const std::string& conf = {})
       : svc({.command = command, .conf = conf, .program = install()}) {}
 
-  fs::path install() const {
-    fs::copy_file(supervise_program(), place / "new");
+  fs::path install(const fs::path& program = supervise_program()) const {
+    fs::copy_file(program, place / "new");
     fs::rename(place / "new", place / "supervise");
     return place / "supervise";
   }
@@ -87,8 +88,8 @@ struct Upgradable {
   }
   [[nodiscard]] std::size_t exchanges() const { return count_lines(svc / "supervise.log", "goes on as"); }
   // Installs anew, gives these commands, E among them, and waits until the new program is at work.
-  void exchange(std::string_view commands = "E") const {
-    install();
+  void exchange(std::string_view commands = "E", const fs::path& program = supervise_program()) const {
+    install(program);
     const auto before = exchanges();
     svc.write(commands);
     svc.await_that("the exchange", [&] { return exchanges() > before; });
@@ -422,6 +423,26 @@ TEST_CASE("E executes the program on disk and keeps supervise and service and ev
   up.svc.write("dx");
   up.svc.await_exit();
   CHECK_FALSE(alive(next));
+}
+
+TEST_CASE("E goes on as another build and back again") {
+  const char* other = std::getenv("SUPERVISE_DYNAMIC");
+  SKIP_UNLESS(other && !fs::equivalent(other, supervise_program()), "there is one build only");
+  const Upgradable up(service({"numbers", "1", "1000", "1"}));
+  const auto pid = up.svc.await_service();
+  const auto supervise_pid = up.svc.pid();
+  up.exchange("E", other);
+  up.exchange();
+  CHECK(up.svc.pid() == supervise_pid);
+  CHECK(up.svc.status().pid == pid);
+  check_order(up.svc);
+  up.svc.await_lines(up.svc / "__stdout", 1000);
+  Words numbers;
+  for (int i = 1; i <= 1000; ++i) numbers.push_back(std::to_string(i) + " " + std::string(static_cast<std::size_t>(i % 60), '.'));
+  CHECK(lines_of(up.svc / "__stdout") == numbers);
+  up.svc.write("k");
+  up.svc.await_service(pid);
+  CHECK(up.svc.state()["exit"] == "signal KILL");
 }
 
 TEST_CASE("No command is lost around twenty exchanges and ok always has its reader") {
