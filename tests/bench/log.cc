@@ -224,7 +224,7 @@ int main(int argc, char** argv) {
   const long mib = argc > 2 ? std::atol(argv[2]) : 256, rounds = argc > 3 ? std::atol(argv[3]) : 3;
   std::printf("%ld MiB of lines of 100 bytes, files of 16 MB, medians of %ld rounds; the writer on its own CPU where there are two\n\n"
               "%-12s %8s %9s %9s %9s %9s\n", mib, rounds, "", "a write", "MB/s", "x floor", "CPU s/GiB", "x floor");
-  for (const long width : {65536L, 100L}) {
+  for (const long width : {65536L, 4096L, 100L}) {
     const long bytes = mib * 1048576 / width * width;
     std::vector<std::vector<double>> rates(kContestants.size()), cpus(kContestants.size());
     for (long round = 0; round < rounds; ++round) {
