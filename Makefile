@@ -3,7 +3,7 @@
 # make check         build everything, install what the tests need, run every test
 # make check-san     the unit and fault tests under the address and undefined behaviour sanitizers;
 #                    with SUITE=all the whole suite
-# make bench         the logger beside its peers, measured in one run
+# make bench         a restart and the logger beside their peers, measured in one run
 # make debug, san    build/debug/supervise, build/san/supervise
 # make install       DESTDIR= PREFIX=/usr/local
 # make clean
@@ -98,15 +98,16 @@ check-san-built: san $(SAN_TESTS:%=$(BUILD)/san/tests/%) $(BUILD)/tests/service
 	@SUPERVISE=$(CURDIR)/$(BUILD)/san/supervise SERVICE=$(CURDIR)/$(BUILD)/tests/service TOP=$(CURDIR) SANITIZED=1 \
 	    tests/run $(SAN_TESTS:%=$(BUILD)/san/tests/%)
 
-# BENCH_DIR: where the logs go, best a file system in memory. BENCH_ARGS: MiB and rounds.
+# BENCH_DIR: where status directories and logs go, best a file system in memory. BENCH_ARGS: the logger's MiB and rounds.
 BENCH_DIR ?= $(firstword $(wildcard /dev/shm) /tmp)
 BENCH_ARGS ?= 512 5
-bench: all $(BUILD)/bench/log
+bench: all $(BUILD)/bench/restart $(BUILD)/bench/log
 	@tests/install-packages bench
+	@SUPERVISE=$(CURDIR)/supervise $(BUILD)/bench/restart $(BENCH_DIR)
 	@SUPERVISE=$(CURDIR)/supervise $(BUILD)/bench/log $(BENCH_DIR) $(BENCH_ARGS)
-$(BUILD)/bench/log: tests/bench/log.cc
+$(BUILD)/bench/%: tests/bench/%.cc
 	@mkdir -p $(@D)
-	$(COMPILE) -O2 -o $@ $<
+	$(COMPILE) -O2 -static -o $@ $<
 
 demo: all
 	@SUPERVISE=$(CURDIR)/supervise contrib/demo

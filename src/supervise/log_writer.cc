@@ -35,11 +35,6 @@ using BatchBytes = std::array<char, sizeof(Batch)>;
 
 Failure problem(const char* doing, Errno error) { return {doing, "", error}; }
 
-bool is_same_file(sys::System& system, int one, int other) {
-  const auto a = system.stat(one), b = system.stat(other);
-  return a && b && a->inode == b->inode && a->device == b->device;
-}
-
 Failure write_batch(sys::System& system, int held, const Batch& batch) {
   BatchBytes bytes;
   std::memcpy(bytes.data(), &batch, sizeof batch);
@@ -141,7 +136,8 @@ Failure LogWriter::open() {
   if (!file) return problem("cannot open", file.error());
   if (!ours && group_ != sys::kKeepGroup) (void)sys::set_access(system_, file->get(), mode_, group_);
   // It was in its place all the time, and only the look had failed.
-  if (owed_.from && is_same_file(system_, owed_.from.get(), file->get())) {
+  const auto was = owed_.from ? system_.stat(owed_.from.get()) : sys::Result<sys::FileInfo>(Errno{EBADF}), is = system_.stat(file->get());
+  if (was && is && sys::is_same_file(*was, *is)) {
     *file = std::move(owed_.from);
     owed_ = {};
     dir_ = std::move(*dir);
@@ -212,7 +208,7 @@ Progress LogWriter::move(core::Now now) {
     grows_until_ = core::after(now.mono, kGrow);
     return failed(failure.doing, failure.error);
   }
-  return spec_.stamps == core::LogStamps::kNone ? take(size, cut.bytes) : hold(size, fill.mid_line, cut.bytes, now);
+  return spec_.stamps == core::LogStamps::kNone ? take(size, cut.bytes) : hold(size, fill.mid_line, cut.bytes, stamp.view());
 }
 
 Progress LogWriter::take(std::int64_t offset, std::size_t n) {
@@ -248,16 +244,15 @@ Progress LogWriter::take(std::int64_t offset, std::size_t n) {
 
 // Stamps are put in after the bytes have been taken from the FIFO, and before that is told where they belong. So it can be
 // done again by whoever finds it half done, with the same bytes at the same places.
-[[gnu::noinline]] Progress LogWriter::hold(std::int64_t offset, bool mid_line, std::size_t n, core::Now now) {
+[[gnu::noinline]] Progress LogWriter::hold(std::int64_t offset, bool mid_line, std::size_t n, std::string_view stamp) {
   const auto info = system_.stat(file_.get());
   if (!info) return failed("cannot look at", info.error());
-  const auto stamp = core::stamp(spec_.stamps, now.wall, sys::local_offset(now.wall));
   Batch batch;
   batch.device = info->device;
   batch.inode = info->inode;
   batch.offset = offset;
   batch.mid_line = mid_line ? 1 : 0;
-  batch.stamp_size = static_cast<std::uint32_t>(stamp.view().copy(batch.stamp.data(), batch.stamp.size()));
+  batch.stamp_size = static_cast<std::uint32_t>(stamp.copy(batch.stamp.data(), batch.stamp.size()));
   if (const auto failure = write_batch(system_, held_, batch)) return failed(failure.doing, failure.error);
   const auto moved = system_.move(fifo_, held_, sizeof batch, n);
   if (!moved && moved.error().number == EAGAIN) return Progress::kNone;

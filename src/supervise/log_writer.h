@@ -60,7 +60,7 @@ class LogWriter {
   [[nodiscard]] Progress move(core::Now now);
   [[nodiscard]] Progress move_looking(core::LogFill fill, core::Now now);
   [[nodiscard]] Progress take(std::int64_t offset, std::size_t n);
-  [[nodiscard]] Progress hold(std::int64_t offset, bool mid_line, std::size_t n, core::Now now);
+  [[nodiscard]] Progress hold(std::int64_t offset, bool mid_line, std::size_t n, std::string_view stamp);
   [[nodiscard]] sys::Failure write_held();
   [[nodiscard]] sys::Failure write_owed();
   [[nodiscard]] bool is_in_place();

@@ -143,7 +143,7 @@ void Output::adopt(std::int32_t pid) {
     const auto theirs = system_.stat_following(path.c_str());
     // It was started with other settings, which count for it until its end.
     if (const auto named = system_.stat_at(inner_, kNames[i].fifo);
-        stream.target.kind != Kind::kLog && theirs && named && theirs->inode == named->inode && theirs->device == named->device) {
+        stream.target.kind != Kind::kLog && theirs && named && sys::is_same_file(*theirs, *named)) {
       stream.target = usual_[i];
       stream.writer = {};
       stream.named = false;
@@ -247,7 +247,7 @@ sys::StatusDir::Check Output::check(int dir, int inner) {
   }
   const auto was = old ? system_.stat(old.get()) : sys::Result<sys::FileInfo>(sys::Errno{ENOENT}), is = system_.stat(lock_.get());
   // Where only the look had failed nothing is gone.
-  if (was && is && was->inode == is->inode && was->device == is->device) return result;
+  if (was && is && sys::is_same_file(*was, *is)) return result;
   result.mended = "supervise/logger";
   // It may have something to write again that it wrote to a file which is gone, too.
   end_logger(kRelock);
@@ -375,7 +375,7 @@ std::string_view Output::tail_of_errors(std::span<char> into) {
   if (target.kind != Kind::kLog && target.kind != Kind::kFile) return {};
   const auto& spec = target.spec;
   const auto fd = spec.in_status_directory ? sys::open_to_read(system_, dir_, spec.name.c_str())
-                                           : sys::open_to_read(system_, sys::kWorkingDirectory, (spec.directory + "/" + spec.name).c_str());
+                                           : sys::open_to_read(system_, sys::kWorkingDirectory, path_of(target).c_str());
   if (!fd) return {};
   const auto info = system_.stat(fd->get());
   if (!info) return {};

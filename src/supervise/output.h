@@ -1,5 +1,6 @@
-// Where the service's two outputs go, and the life of its logger. An output that is logged is a FIFO in DIR/supervise, where a
-// service that owns DIR can move nothing, which supervise and the service have open both ways: it breaks for nobody, whoever dies, and whoever comes back finds what was written.
+// Where the service's two outputs go, and the life of its logger. An output that is logged is a FIFO, which supervise and the
+// service have open both ways: it breaks for nobody, whoever dies, and whoever comes back finds what was written. It is in
+// DIR/supervise, where a service that owns DIR can move nothing.
 #pragma once
 
 #include <array>
@@ -18,10 +19,10 @@ class Output {
   // `path` is that of the status directory. `environment` is the log processor's.
   Output(sys::System& system, Helpers& helpers, const char* const* environment);
 
-  // Makes the outputs what `service` wants them to be. `dir` is the status directory, `inner` the directory in it
-  // that is ours alone, and `path` its name. An output that can't
-  // be opened goes into a pipe until it can, or where there is none to be had to `null`; returns why. Of a service that runs
-  // nothing is taken away: what becomes another kind of output does so with the next renew().
+  // Makes the outputs what `service` wants them to be. `dir` is the status directory, `path` its name, and `inner` the directory
+  // in it that is ours alone. An output that can't be opened goes into a pipe until it can, or where there is none to be had to
+  // `null`; returns why. Of a service that runs nothing is taken away: what becomes another kind of output does so with the
+  // next renew().
   sys::Failure open(const Service& service, int dir, int inner, const std::string& path, int null);
 
   // For a service that was not started by us: it may write to a FIFO that has lost its name.

@@ -123,7 +123,7 @@ Status ensure_link(System& system, int dir, const char* name, const char* target
 bool is_entry(System& system, int dir, const char* name, int fd) {
   const auto named = system.stat_at(dir, name);
   const auto opened = system.stat(fd);
-  return named && opened && named->inode == opened->inode && named->device == opened->device;
+  return named && opened && is_same_file(*named, *opened);
 }
 
 Result<OpenedDirectory> open_directory_path(System& system, const std::string& path) {

@@ -179,7 +179,7 @@ bool StatusDir::is_in_place() {
   if (!named) return named.error().number != ENOENT && named.error().number != ENOTDIR && named.error().number != ELOOP;
   const auto found = system_.stat(named->fd.get());
   const auto ours = system_.stat(dir_.get());
-  return !found || !ours || (found->inode == ours->inode && found->device == ours->device);
+  return !found || !ours || is_same_file(*found, *ours);
 }
 
 core::StateText StatusDir::recorded_state() {

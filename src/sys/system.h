@@ -34,6 +34,9 @@ struct FileInfo {
   core::WallTime modified{}, changed{};
 };
 
+// Whether both are of the same file, whatever its names are.
+inline bool is_same_file(const FileInfo& a, const FileInfo& b) { return a.inode == b.inode && a.device == b.device; }
+
 // How to open an entry. Every descriptor is close-on-exec, non-blocking, and never becomes our terminal. Links are not
 // followed but where it says so.
 enum class OpenMode {

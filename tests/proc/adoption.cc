@@ -12,40 +12,6 @@ using namespace harness;
 
 namespace {
 
-// A supervise that can be killed and started again with the same command line.
-struct Restartable {
-  explicit Restartable(const Words& command, const std::string& conf = {}) {
-    if (!conf.empty()) {
-      write_file(work / "conf", conf);
-      words.insert(words.end(), {"-F", work / "conf"});
-    }
-    words.insert(words.end(), {"-u", dir.dir()});
-    words.insert(words.end(), command.begin(), command.end());
-    start();
-  }
-  void start() {
-    const auto result = supervise(words, work.path());
-    INFO(result.err);
-    INFO(dir.report());
-    REQUIRE(result.code == 0);
-    pid = dir.recorded_supervise();
-    REQUIRE(alive(pid));
-  }
-  void kill() const {
-    ::kill(pid, SIGKILL);
-    REQUIRE(wait_until([&] { return !alive(pid); }));
-  }
-  void kill_and_start() {
-    kill();
-    start();
-  }
-
-  TempDir work;
-  StatusDir dir = StatusDir(work / "status/svc");
-  Words words;
-  pid_t pid = 0;
-};
-
 const Words kCounters = {"state", "pid",       "want",   "since",  "started", "ready", "exit",
                          "starts", "exits",    "tries",  "coredumps", "reason", "alarm", "paused"};
 

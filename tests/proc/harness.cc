@@ -692,4 +692,33 @@ void Supervised::await_exit() const {
     await_end(pid_);
 }
 
+Restartable::Restartable(const Words& command, const std::string& conf) {
+  if (!conf.empty()) {
+    write_file(work / "conf", conf);
+    words.insert(words.end(), {"-F", work / "conf"});
+  }
+  words.insert(words.end(), {"-u", dir.dir()});
+  words.insert(words.end(), command.begin(), command.end());
+  start();
+}
+
+void Restartable::start() {
+  const auto result = supervise(words, work.path());
+  INFO(result.err);
+  INFO(dir.report());
+  REQUIRE(result.code == 0);
+  pid = dir.recorded_supervise();
+  REQUIRE(alive(pid));
+}
+
+void Restartable::kill() const {
+  ::kill(pid, SIGKILL);
+  REQUIRE(wait_until([&] { return !alive(pid); }));
+}
+
+void Restartable::kill_and_start() {
+  kill();
+  start();
+}
+
 }  // namespace harness

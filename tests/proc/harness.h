@@ -283,4 +283,17 @@ class Supervised : private detail::Work, public StatusDir {
   pid_t pid_ = 0;
 };
 
+// A supervise that can be killed and started again with the same command line.
+struct Restartable {
+  explicit Restartable(const Words& command, const std::string& conf = {});
+  void start();
+  void kill() const;
+  void kill_and_start();
+
+  TempDir work;
+  StatusDir dir = StatusDir(work / "status/svc");
+  Words words;
+  pid_t pid = 0;
+};
+
 }  // namespace harness

@@ -87,32 +87,6 @@ void await_no_logger(const StatusDir& dir) {
   dir.await_that("the end of the logger", [&] { return loggers_of(dir).empty(); });
 }
 
-// A supervise that can be killed and started again.
-struct Site {
-  Site(const Words& command, const std::string& conf) {
-    write_file(work / "conf", conf);
-    words = {"-F", work / "conf", "-u", dir.dir()};
-    words.insert(words.end(), command.begin(), command.end());
-    start();
-  }
-  void start() {
-    const auto result = supervise(words, work.path());
-    INFO(result.err);
-    INFO(dir.report());
-    REQUIRE(result.code == 0);
-    pid = dir.recorded_supervise();
-  }
-  void kill() const {
-    ::kill(pid, SIGKILL);
-    REQUIRE(wait_until([&] { return !alive(pid); }));
-  }
-
-  TempDir work;
-  StatusDir dir = StatusDir(work / "status/svc");
-  Words words;
-  pid_t pid = 0;
-};
-
 // Does it again and again, with pauses, until the file is there.
 template <class Deed>
 int until(const fs::path& done, Clock::duration pause, Deed deed) {
@@ -687,7 +661,7 @@ TEST_CASE("A logger that is killed while it is busy has lost nothing") {
 
 TEST_CASE("A supervise that is killed again and again has lost no output of the service") {
   TempDir marks;
-  Site site(service({"numbers", "1", "60000", "2", "touch", marks / "done"}), kSmall);
+  Restartable site(service({"numbers", "1", "60000", "2", "touch", marks / "done"}), kSmall);
   const auto service_pid = site.dir.await_service();
   const auto kills = until(marks / "done", 100ms, [&] {
     site.kill();
@@ -703,7 +677,7 @@ TEST_CASE("A supervise that is killed again and again has lost no output of the 
 
 TEST_CASE("A supervise and its logger that are killed together again and again have lost nothing") {
   TempDir marks;
-  Site site(service({"numbers", "1", "60000", "2", "touch", marks / "done"}), kSmall + "log_timestamps : tai64n\n");
+  Restartable site(service({"numbers", "1", "60000", "2", "touch", marks / "done"}), kSmall + "log_timestamps : tai64n\n");
   int turn = 0;
   const auto kills = until(marks / "done", 100ms, [&] {
     const auto logger = logger_of(site.pid).value_or(0);
@@ -724,7 +698,7 @@ TEST_CASE("A supervise and its logger that are killed together again and again h
 
 TEST_CASE("A service that goes on alone is heard of again by the next supervise") {
   TempDir marks;
-  Site site(service({"out", "one", "await", marks / "go", "out", "two", "touch", marks / "done"}), "[svc]\n");
+  Restartable site(service({"out", "one", "await", marks / "go", "out", "two", "touch", marks / "done"}), "[svc]\n");
   await_text(site.dir, site.dir / "__stdout", "one\n");
   const auto logger = await_logger(site.dir, site.pid);
   site.kill();
@@ -742,7 +716,7 @@ TEST_CASE("A service that goes on alone is heard of again by the next supervise"
 
 TEST_CASE("A logger goes on while there is no supervise") {
   TempDir marks;
-  Site site(service({"out", "one", "await", marks / "go", "out", "two"}), "[svc]\n");
+  Restartable site(service({"out", "one", "await", marks / "go", "out", "two"}), "[svc]\n");
   await_text(site.dir, site.dir / "__stdout", "one\n");
   const auto logger = await_logger(site.dir, site.pid);
   site.kill();
@@ -992,7 +966,7 @@ TEST_CASE("A supervise that is killed is succeeded although the log directory is
   TempDir logs;
   TempDir marks;
   fs::create_directory(logs / "deep");
-  Site site(service({"out", "one", "await", marks / "go", "out", "two"}), "[svc]\nstdout_logfile : " + (logs / "deep/app.log").string() + "\n");
+  Restartable site(service({"out", "one", "await", marks / "go", "out", "two"}), "[svc]\nstdout_logfile : " + (logs / "deep/app.log").string() + "\n");
   await_text(site.dir, logs / "deep/app.log", "one\n");
   const auto pid = site.dir.await_service();
   site.kill();

@@ -42,16 +42,10 @@ void make_unclean() {
   for (const int fd : {3, 5, 42, 250}) dup2(1, fd);
 }
 
-double median(std::vector<double> values) {
-  std::ranges::sort(values);
-  return values[values.size() / 2];
-}
-
 std::string switches(pid_t pid) {
   return process_field(pid, "voluntary_ctxt_switches") + " " + process_field(pid, "nonvoluntary_ctxt_switches");
 }
 
-// In KiB, where the system tells.
 // In KiB: the anonymous pages that no other process has as well.
 long private_anonymous_memory(pid_t pid) {
   long sum = 0, dirty = 0;
@@ -210,52 +204,6 @@ TEST_CASE("A death is noticed at once and a service that ran well is restarted a
     best = std::min(best, starts_in(log).back() - death);
   }
   CHECK(best < 0.3);
-}
-
-TEST_CASE("From death to the new exec takes at most half as long again as bare vfork and exec", "[serial]") {
-  SKIP_UNLESS(!is_sanitized(), "the sanitizers slow it down");
-  TempDir work;
-  const auto bare = work / "bare";
-  const auto measure = [](pid_t pid, const fs::path& log, std::size_t lines) {
-    const auto death = monotonic_now();
-    ::kill(pid, SIGKILL);
-    REQUIRE(wait_until([&] { return lines_of(log).size() >= lines; }));
-    return starts_in(log).back() - death;
-  };
-  const auto floor_program = service({"started", bare});
-  Child loop({.argv = service({}), .before_exec = [&] {
-                std::vector<char*> argv;
-                for (const auto& word : floor_program) argv.push_back(const_cast<char*>(word.c_str()));
-                argv.push_back(nullptr);
-                while (true) {
-                  const pid_t pid = vfork();
-                  if (pid == 0) {
-                    execv(argv[0], argv.data());
-                    _exit(1);
-                  }
-                  int status = 0;
-                  waitpid(pid, &status, 0);
-                }
-              }});
-  const auto log = work / "starts";
-  const Supervised svc({.command = service({"started", log}), .conf = "[svc]\nstartsecs : 0.1\n"});
-  std::vector<double> floor;
-  std::vector<double> ours;
-  const auto measure_both = [&] {
-    for (int i = 0; i < 7; ++i) {
-      const auto begun = lines_of(bare).size();
-      floor.push_back(measure(std::atoi(lines_of(bare).back().c_str()), bare, begun + 1));
-      svc.await_lines(log, 1);
-      std::this_thread::sleep_for(1050ms);
-      ours.push_back(measure(svc.await_service(), log, lines_of(log).size() + 1));
-    }
-    return median(ours) / median(floor);
-  };
-  svc.await_lines(bare, 1);
-  double ratio = measure_both();
-  for (int again = 0; again < 2 && ratio > 1.5; ++again) ratio = measure_both();
-  INFO("bare " << median(floor) * 1e3 << " ms, supervise " << median(ours) * 1e3 << " ms");
-  CHECK(ratio <= 1.5);
 }
 
 TEST_CASE("A crash loop has at most one start a second") {
