@@ -8,13 +8,14 @@ namespace {
 using Progress = LogWriter::Progress;
 
 constexpr core::Nanos kRetry = core::seconds(1);
-// After little was moved: more comes together meanwhile, which is then moved at once.
-constexpr core::Nanos kGather = std::chrono::microseconds(400);
+// After something was moved: more comes together meanwhile, which is then moved at once. The more comes, the shorter it is,
+// as a writer that finds the FIFO full has to wait.
+constexpr core::Nanos kLongest = std::chrono::microseconds(400), kShortest = std::chrono::microseconds(10);
 
 }  // namespace
 
 Logger::Logger(sys::System& system, const LoggerPlan& plan)
-    : system_(system), processor_(system, plan.processor, plan.environment, plan.null), reports_(plan.reports), now_(system.now()) {
+    : system_(system), processor_(system, plan.processor, plan.environment, plan.null), reports_(plan.reports), now_(system.now()), pause_(kLongest) {
   logs_.reserve(plan.sources.size());
   for (const auto& source : plan.sources) logs_.push_back({LogWriter(system, source.spec, source.fifo, source.held), source.fifo});
 }
@@ -41,8 +42,11 @@ bool Logger::turn() {
   if (process_wanted_) process();
   if (all_ended && !processor_.is_busy()) return false;
   // Signals come only while it waits.
-  if (most == Progress::kMuch) return static_cast<void>(system_.wait({}, now_.mono)), true;
-  if (most == Progress::kSome) return static_cast<void>(system_.wait({}, core::after(now_.mono, kGather))), true;
+  if (most != Progress::kNone) {
+    pause_ = most == Progress::kMuch ? std::max(pause_ / 2, kShortest) : std::min(pause_ * 2, kLongest);
+    (void)system_.wait({}, core::after(now_.mono, pause_));
+    return true;
+  }
   std::array<sys::Poll, 2> polls = {sys::Poll{-1}, sys::Poll{-1}};
   auto deadline = core::kNever;
   for (std::size_t i = 0; i < std::min(polls.size(), logs_.size()); ++i) {

@@ -61,6 +61,7 @@ class Logger {
   LogProcessor processor_;
   int reports_;
   core::Now now_;
+  core::Nanos pause_;
   bool process_wanted_ = true;
   bool leaves_ = false;
 };
