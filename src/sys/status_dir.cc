@@ -153,15 +153,27 @@ Failure StatusDir::open_entries(Check& result) {
 
 StatusDir::Check StatusDir::check() {
   Check result;
+  UniqueFd before;
   if (!is_in_place()) {
     result.mended = "the directory itself";
-    if ((result.failure = open_directory())) return result;
-    status_.detach();
-    state_.detach();
+    before = std::move(dir_);
+    if ((result.failure = open_directory())) {
+      if (!dir_) dir_ = std::move(before);
+      return result;
+    }
   }
-  if (!lock_ || !is_entry(system_, dir_.get(), "lock", lock_.get())) {
+  if (before || !lock_ || !is_entry(system_, dir_.get(), "lock", lock_.get())) {
     if (!result.mended) result.mended = "lock";
     result.failure = open_lock();
+    if (result.failure.error.number == EWOULDBLOCK) {
+      if (before) dir_ = std::move(before);
+      result.failure = failure("cannot put back, as another supervise has it,", path_.c_str(), Errno{EBUSY});
+      return result;
+    }
+  }
+  if (before) {
+    status_.detach();
+    state_.detach();
   }
   if (const auto failed = open_entries(result); failed && !result.failure) result.failure = failed;
   if (!log_.check(dir_.get()) && !result.mended) result.mended = "supervise.log";

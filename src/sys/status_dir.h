@@ -31,7 +31,8 @@ class StatusDir {
   enum class Means { kAnyWay, kExchange };
   Failure publish(const core::Status& status, std::string_view state, Means means);
 
-  // Puts back what is missing or was replaced. `mended` says whether anything was; `failure` what could not be.
+  // Puts back what is missing or was replaced. `mended` says whether anything was; `failure` what could not be. What another
+  // supervise has locked meanwhile is left alone: ours goes on in the directory that is gone.
   struct Check {
     const char* mended = nullptr;    // the entry, or nullptr
     bool republish = false;          // published files have to be written again

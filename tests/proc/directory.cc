@@ -365,3 +365,23 @@ TEST_CASE("A user without rights cannot command or read or lock") {
   CHECK(as_nobody("flock -s -n lock true") != 0);
   CHECK(as_nobody("cat status state") == 0);
 }
+
+TEST_CASE("A directory that another supervise has taken over is left alone until that one has gone") {
+  Restartable first(service({}));
+  const auto first_service = first.dir.await_service();
+  ::kill(first.pid, SIGSTOP);
+  fs::remove_all(first.dir.dir());
+  REQUIRE(supervise(first.words, first.work.path()).code == 0);
+  const auto second = first.dir.recorded_supervise();
+  REQUIRE(second != first.pid);
+  const auto second_service = first.dir.await_service(first_service);
+  ::kill(first.pid, SIGCONT);
+  CHECK(holds_for(1500ms, [&] { return first.dir.recorded_supervise() == second && first.dir.log().find("WARNING") == std::string::npos; }));
+  first.dir.write("dx");
+  REQUIRE(wait_until([&] { return !alive(second) && !alive(second_service); }));
+  CHECK(alive(first_service));
+  first.dir.await_that("the first supervise", [&] { return first.dir.recorded_supervise() == first.pid; });
+  CHECK(first.dir.status().pid == first_service);
+  first.dir.write("dx");
+  REQUIRE(wait_until([&] { return !alive(first.pid) && !alive(first_service); }));
+}
