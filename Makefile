@@ -1,10 +1,11 @@
-# make               ./supervise
+# make               ./supervise, ./supervisectl
 # make demo          build it and watch it work
 # make check         build everything, install what the tests need, run every test
 # make check-san     the unit and fault tests under the address and undefined behaviour sanitizers;
 #                    with SUITE=all the whole suite
 # make bench         a restart and the logger beside their peers, measured in one run
 # make debug, san    build/debug/supervise, build/san/supervise
+# make generated     completions and the manual's list of supervisectl's commands
 # make install       DESTDIR= PREFIX=/usr/local
 # make clean
 
@@ -24,37 +25,46 @@ COMPILE = $(CXX) $(STANDARD) $(WARNINGS) $(CXXFLAGS) -MMD -MP
 
 # The layers, from the bottom up: what stands further down uses what stands above it, never the other way round.
 CORE := accounts command conf environment heartbeat liveness log_file machine notification outcome policy settings state status text words
-SYS := entry error_text event_log faults process published_file real_system resources runtime spawn status_dir
+SYS := client entry error_text event_log faults process published_file real_system resources runtime spawn status_dir
 SUPERVISE := alarm daemon daemon_report daemon_service handover helpers log_processor log_writer logger options output service signs tree wrapper
 
-LIBRARY := $(CORE:%=core/%.o) $(SYS:%=sys/%.o) $(SUPERVISE:%=supervise/%.o)
-PROGRAM := $(LIBRARY) sys/scanf.o supervise/main.o
+CTL := act commands judge metrics output render request services view
+
+BASE := $(CORE:%=core/%.o) $(SYS:%=sys/%.o)
+LIBRARY := $(BASE) $(SUPERVISE:%=supervise/%.o) $(CTL:%=ctl/%.o)
+# The programs, and what each is made of.
+supervise_OBJECTS := $(BASE) $(SUPERVISE:%=supervise/%.o) sys/scanf.o supervise/main.o
+supervisectl_OBJECTS := $(BASE) $(CTL:%=ctl/%.o) sys/scanf.o ctl/main.o
+PROGRAMS := supervise supervisectl
 TESTS := unit fault proc
 # Catch2 3 is a library; version 2 is a header that tests/main.cc compiles.
 CATCH2 := $(if $(wildcard /usr/include/catch2/catch_all.hpp),-lCatch2Main -lCatch2)
 
-all: supervise
+all: $(PROGRAMS)
 
-supervise: $(BUILD)/supervise
+$(PROGRAMS): %: $(BUILD)/%
 	install -m 755 $< $@
-$(BUILD)/supervise: $(PROGRAM:%=$(BUILD)/release/%)
-	$(CXX) $(CXXFLAGS) $(SMALL) -static -no-pie -s -Wl,--gc-sections -Wl,--sort-section=alignment -Wl,-z,noexecstack -Wl,-z,relro,-z,now -o $@ $^
+define program
+$(BUILD)/$(1): $($(1)_OBJECTS:%=$(BUILD)/release/%)
+	$(CXX) $(CXXFLAGS) $(SMALL) -static -no-pie -s -Wl,--gc-sections -Wl,--sort-section=alignment -Wl,-z,noexecstack -Wl,-z,relro,-z,now -o $$@ $$^
+$(BUILD)/debug/$(1): $($(1)_OBJECTS:%=$(BUILD)/debug/obj/%)
+	$(CXX) -g -o $$@ $$^
+$(BUILD)/san/$(1): $($(1)_OBJECTS:%=$(BUILD)/san/obj/%)
+	$(CXX) -g $(SANITIZE) -o $$@ $$^
+endef
 $(BUILD)/release/%.o: src/%.cc Makefile
 	@mkdir -p $(@D)
 	$(COMPILE) $(HARDENING) $(SMALL) -c -o $@ $<
 
-debug: $(BUILD)/debug/supervise
-$(BUILD)/debug/supervise: $(PROGRAM:%=$(BUILD)/debug/obj/%)
-	$(CXX) -g -o $@ $^
+debug: $(PROGRAMS:%=$(BUILD)/debug/%)
 $(BUILD)/debug/obj/%.o: src/%.cc
 	@mkdir -p $(@D)
 	$(COMPILE) -O0 -D_GLIBCXX_ASSERTIONS -c -o $@ $<
 
 # The sanitizers make g++ 12 warn of uninitialized variables within its own <regex>.
 SANITIZE := -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -Wno-maybe-uninitialized
-san: $(BUILD)/san/supervise
-$(BUILD)/san/supervise: $(PROGRAM:%=$(BUILD)/san/obj/%)
-	$(CXX) -g $(SANITIZE) -o $@ $^
+san: $(PROGRAMS:%=$(BUILD)/san/%)
+$(foreach name,$(PROGRAMS),$(eval $(call program,$(name))))
 $(BUILD)/san/obj/%.o: src/%.cc
 	@mkdir -p $(@D)
 	$(COMPILE) $(SANITIZE) -c -o $@ $<
@@ -87,7 +97,7 @@ packages:
 check: packages
 	@$(MAKE) --no-print-directory check-built
 check-built: all debug $(TESTS:%=$(BUILD)/tests/%) $(BUILD)/tests/service
-	@SUPERVISE=$(CURDIR)/supervise SUPERVISE_DYNAMIC=$(CURDIR)/$(BUILD)/debug/supervise \
+	@SUPERVISE=$(CURDIR)/supervise SUPERVISECTL=$(CURDIR)/supervisectl SUPERVISE_DYNAMIC=$(CURDIR)/$(BUILD)/debug/supervise \
 	    SERVICE=$(CURDIR)/$(BUILD)/tests/service TOP=$(CURDIR) \
 	    tests/run $(TESTS:%=$(BUILD)/tests/%) $(SCRIPTS)
 
@@ -95,7 +105,7 @@ check-san: packages
 	@$(MAKE) --no-print-directory check-san-built
 SAN_TESTS := unit fault $(if $(filter all,$(SUITE)),proc)
 check-san-built: san $(SAN_TESTS:%=$(BUILD)/san/tests/%) $(BUILD)/tests/service
-	@SUPERVISE=$(CURDIR)/$(BUILD)/san/supervise SERVICE=$(CURDIR)/$(BUILD)/tests/service TOP=$(CURDIR) SANITIZED=1 \
+	@SUPERVISE=$(CURDIR)/$(BUILD)/san/supervise SUPERVISECTL=$(CURDIR)/$(BUILD)/san/supervisectl SERVICE=$(CURDIR)/$(BUILD)/tests/service TOP=$(CURDIR) SANITIZED=1 \
 	    tests/run $(SAN_TESTS:%=$(BUILD)/san/tests/%)
 
 # BENCH_DIR: where status directories and logs go, best a file system in memory. BENCH_ARGS: the logger's MiB and rounds.
@@ -112,25 +122,35 @@ $(BUILD)/bench/%: tests/bench/%.cc
 demo: all
 	@SUPERVISE=$(CURDIR)/supervise contrib/demo
 
+# What derives from the table of supervisectl's commands, and stands in files all the same.
+generated: supervisectl
+	./supervisectl help bash >contrib/completion/supervisectl.bash
+	./supervisectl help zsh >contrib/completion/_supervisectl
+	./supervisectl help mdoc >$(BUILD)/items
+	sed -i -e '/^\.\\" begin/,/^\.\\" end/{/^\.\\" begin/!{/^\.\\" end/!d}}' -e '/^\.\\" begin/r $(BUILD)/items' man/supervisectl.1
+
 MAN8 := man/supervise.8
+MAN1 := man/supervisectl.1
 MAN5 := man/supervise.conf.5 man/supervise-status.5
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man8 \
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man8 \
 	    $(DESTDIR)$(PREFIX)/share/doc/supervise $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
 	    $(DESTDIR)$(PREFIX)/share/zsh/site-functions
-	install -m 755 supervise contrib/boot/supervise-all $(DESTDIR)$(PREFIX)/bin/
+	install -m 755 $(PROGRAMS) contrib/boot/supervise-all $(DESTDIR)$(PREFIX)/bin/
 	ln -sf supervise $(DESTDIR)$(PREFIX)/bin/supervisor
 	install -m 644 $(MAN8) $(DESTDIR)$(PREFIX)/share/man/man8/
+	install -m 644 $(MAN1) $(DESTDIR)$(PREFIX)/share/man/man1/
 	install -m 644 $(MAN5) $(DESTDIR)$(PREFIX)/share/man/man5/
 	install -m 644 README.md LICENSE supervise.conf.example $(DESTDIR)$(PREFIX)/share/doc/supervise/
 	install -m 644 contrib/completion/supervise.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/supervise
+	install -m 644 contrib/completion/supervisectl.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/supervisectl
 	ln -sf supervise $(DESTDIR)$(PREFIX)/share/bash-completion/completions/supervisor
 	ln -sf supervise.8 $(DESTDIR)$(PREFIX)/share/man/man8/supervisor.8
-	install -m 644 contrib/completion/_supervise $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_supervise
+	install -m 644 contrib/completion/_supervise contrib/completion/_supervisectl $(DESTDIR)$(PREFIX)/share/zsh/site-functions/
 
 clean:
-	rm -rf $(BUILD) supervise
+	rm -rf $(BUILD) $(PROGRAMS)
 
-.PHONY: all debug san check check-built check-san check-san-built packages bench demo install clean
+.PHONY: all debug san check check-built check-san check-san-built packages bench demo generated install clean
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -84,6 +84,9 @@ void Machine::restore(const Snapshot& snapshot, Now now) {
   exit_ = facts.exit;
   starts_ = facts.starts;
   exits_ = facts.exits;
+  exits_nonzero_ = facts.exits_nonzero;
+  exits_signal_ = facts.exits_signal;
+  exits_core_ = facts.exits_core;
   failures_ = snapshot.failures;
   restarts_ = snapshot.restarts;
   window_ = Window::restored(snapshot.window_opened, facts.tries, facts.coredumps);
@@ -138,6 +141,9 @@ Facts Machine::facts() const {
   facts.exit = exit_;
   facts.starts = starts_;
   facts.exits = exits_;
+  facts.exits_nonzero = exits_nonzero_;
+  facts.exits_signal = exits_signal_;
+  facts.exits_core = exits_core_;
   facts.tries = window_.tries();
   facts.coredumps = window_.coredumps();
   if ((state_ == State::kBackoff || state_ == State::kFatal) && next_start_ != kNever) facts.next_start = next_start_;
@@ -331,6 +337,9 @@ void Machine::on(const event::Exited& event) {
   pid_ = 0;
   paused_ = false;
   ++exits_;
+  const auto& outcome = event.outcome;
+  if (outcome.kind == Outcome::Kind::kSignal) ++(outcome.core ? exits_core_ : exits_signal_);
+  if (outcome.kind == Outcome::Kind::kCode && outcome.value != 0) ++exits_nonzero_;
   exit_ = event.outcome;
   stamp_ = now_.wall;
   clear_up();

@@ -119,6 +119,9 @@ struct Facts {
   std::optional<Outcome> exit;             // the last one
   std::uint64_t starts = 0;                // attempts
   std::uint64_t exits = 0;
+  std::uint64_t exits_nonzero = 0;         // of these: with a code other than 0,
+  std::uint64_t exits_signal = 0;          // by a signal,
+  std::uint64_t exits_core = 0;            // by a signal and with a core dump
   unsigned tries = 0;                      // in the present window
   unsigned coredumps = 0;
   std::optional<Instant> next_start;       // in BACKOFF, and in FATAL with fatal_retry
@@ -223,7 +226,7 @@ class Machine {
   Instant kill_due_ = kNever;
   WallTime stamp_{}, since_{}, started_wall_{};
   std::optional<Outcome> exit_;
-  std::uint64_t starts_ = 0, exits_ = 0;
+  std::uint64_t starts_ = 0, exits_ = 0, exits_nonzero_ = 0, exits_signal_ = 0, exits_core_ = 0;
   unsigned failures_ = 0;    // consecutive failed starts
   int restarts_ = 0;         // consecutive restarts
   Window window_;

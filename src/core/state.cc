@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::size_t kMaxName = 64;
 constexpr std::size_t kMaxReason = 160;
+constexpr std::size_t kMaxPath = 255;
 
 std::string_view to_text(Want want) {
   switch (want) {
@@ -29,6 +30,14 @@ class Writer {
   void put_words(std::string_view key, std::string_view value, std::size_t limit) {
     text << key << '=';
     text.printable(value.substr(0, limit)) << '\n';
+  }
+  void put_file(std::string_view key, const FileName& file) {
+    const auto is_plain = [](char c) { return c >= ' ' && c <= '~'; };
+    const bool fits = file.directory.size() + 1 + file.name.size() <= kMaxPath && std::all_of(file.directory.begin(), file.directory.end(), is_plain) &&
+                      std::all_of(file.name.begin(), file.name.end(), is_plain);
+    text << key << '=';
+    if (fits && !file.directory.empty()) text << file.directory << (file.directory.ends_with('/') ? "" : "/") << file.name;
+    text << '\n';
   }
   void put_time(std::string_view key, WallTime time) {
     text << key << '=';
@@ -100,11 +109,17 @@ StateText encode_state(const StateRecord& record) {
   out.put("exit", facts.exit ? core::to_text(*facts.exit).view() : std::string_view());
   out.put("starts", facts.starts);
   out.put("exits", facts.exits);
+  out.put("exits_nonzero", facts.exits_nonzero);
+  out.put("exits_signal", facts.exits_signal);
+  out.put("exits_core", facts.exits_core);
   out.put("tries", facts.tries);
   out.put("coredumps", facts.coredumps);
   out.put_time("next_start", facts.next_start ? record.now.wall + (*facts.next_start - record.now.mono) : WallTime{});
   out.put_words("reason", record.reason, kMaxReason);
   out.put_words("status", record.status, kMaxReason);
+  out.put_file("stdout", record.output);
+  out.put_file("stderr", record.errors);
+  out.put_file("heartbeat", record.heartbeat);
   out.put("alarm", facts.alarms_on ? "on" : "off");
   out.put("paused", facts.paused ? 1 : 0);
   out.put("notify", record.notify_name);
@@ -136,25 +151,13 @@ RecordedProcesses recorded_processes(std::string_view text) {
   return out;
 }
 
-std::optional<Snapshot> recorded_snapshot(std::string_view text) {
+std::optional<Facts> recorded_facts(std::string_view text) {
   const auto value = [text](std::string_view key) { return state_value(text, key).value_or(std::string_view()); };
-  Snapshot out;
-  auto memory = value("memory");
-  const auto version = take_number<int>(memory);
-  const auto stamp = take_number<std::int64_t>(memory);
-  const auto failures = take_number<unsigned>(memory);
-  const auto restarts = take_number<int>(memory);
-  const auto hook_runs = take_number<int>(memory);
-  const auto started = take_instant(memory), window = take_instant(memory), kill_due = take_instant(memory),
-             next_start = take_instant(memory), last_exit = take_instant(memory);
   const auto state = parse_state_name(value("state"));
   const auto want = parse_want(value("want"));
   const auto pid = parse_number<std::int32_t>(value("pid"));
-  const bool understood = version == kMemoryVersion && stamp && failures && restarts && hook_runs && started && window && kill_due &&
-                          next_start && last_exit && state && want && pid;
-  const bool has_service = state == State::kStarting || state == State::kRunning || state == State::kStopping;
-  if (!understood || has_service != (*pid > 0) || *stamp < 0 || (has_service && *started == kNever) || *restarts < 0 || *hook_runs < 0) return std::nullopt;
-  auto& facts = out.facts;
+  if (!state || !want || !pid || *pid < 0) return std::nullopt;
+  Facts facts;
   facts.state = *state;
   facts.want = *want;
   facts.pid = *pid;
@@ -162,14 +165,39 @@ std::optional<Snapshot> recorded_snapshot(std::string_view text) {
   facts.alarms_on = value("alarm") != "off";
   facts.since = parse_time(value("since"));
   facts.started = parse_time(value("started"));
-  facts.stamp = WallTime(Nanos(*stamp));
   facts.reason = parse_reason(value("reason"));
   facts.ready = parse_time(value("ready"));
   facts.exit = parse_outcome(value("exit"));
   facts.starts = number_or_zero<std::uint64_t>(value("starts"));
   facts.exits = number_or_zero<std::uint64_t>(value("exits"));
+  facts.exits_nonzero = number_or_zero<std::uint64_t>(value("exits_nonzero"));
+  facts.exits_signal = number_or_zero<std::uint64_t>(value("exits_signal"));
+  facts.exits_core = number_or_zero<std::uint64_t>(value("exits_core"));
   facts.tries = number_or_zero<unsigned>(value("tries"));
   facts.coredumps = number_or_zero<unsigned>(value("coredumps"));
+  return facts;
+}
+
+WallTime recorded_next_start(std::string_view text) { return parse_time(state_value(text, "next_start").value_or(std::string_view())); }
+
+std::optional<Snapshot> recorded_snapshot(std::string_view text) {
+  const auto facts = recorded_facts(text);
+  auto memory = state_value(text, "memory").value_or(std::string_view());
+  Snapshot out;
+  const auto version = take_number<int>(memory);
+  const auto stamp = take_number<std::int64_t>(memory);
+  const auto failures = take_number<unsigned>(memory);
+  const auto restarts = take_number<int>(memory);
+  const auto hook_runs = take_number<int>(memory);
+  const auto started = take_instant(memory), window = take_instant(memory), kill_due = take_instant(memory),
+             next_start = take_instant(memory), last_exit = take_instant(memory);
+  const bool understood = facts && version == kMemoryVersion && stamp && failures && restarts && hook_runs && started && window && kill_due &&
+                          next_start && last_exit;
+  if (!understood) return std::nullopt;
+  const bool has_service = facts->state == State::kStarting || facts->state == State::kRunning || facts->state == State::kStopping;
+  if (has_service != (facts->pid > 0) || *stamp < 0 || (has_service && *started == kNever) || *restarts < 0 || *hook_runs < 0) return std::nullopt;
+  out.facts = *facts;
+  out.facts.stamp = WallTime(Nanos(*stamp));
   out.failures = *failures;
   out.restarts = *restarts;
   out.hook_runs = *hook_runs;

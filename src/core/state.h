@@ -10,7 +10,7 @@
 namespace core {
 
 // No state file is longer, so that it always fits into the block that its spare already owns, even on a full disk.
-inline constexpr std::size_t kStateMax = 1024;
+inline constexpr std::size_t kStateMax = 2048;
 using StateText = Text<kStateMax>;
 
 // Of the key `memory`, and of what a supervise hands to its successor.
@@ -23,6 +23,11 @@ struct ProcessId {
   friend bool operator==(const ProcessId&, const ProcessId&) = default;
 };
 
+// A file, as its directory and its name; both empty: none. A path that could not be printed as it is is left out.
+struct FileName {
+  std::string_view directory, name;
+};
+
 struct StateRecord {
   std::string_view name;         // of the service
   Facts facts;
@@ -31,6 +36,8 @@ struct StateRecord {
   std::string_view boot_id;
   std::string_view reason;       // in words; empty where there is none
   std::string_view status;       // what the service says of itself; may be empty
+  FileName output, errors;       // where its output is kept
+  FileName heartbeat;
   Now now;                       // turns next_start into wall time
   Snapshot snapshot;
   std::string_view notify_name;  // of the socket that the service was told; empty: none
@@ -49,6 +56,12 @@ struct RecordedProcesses {
   std::string_view boot_id;
 };
 [[nodiscard]] RecordedProcesses recorded_processes(std::string_view text);
+
+// What the keys of a state text say, but for the failure and the next start; nothing where one of state, want and pid is
+// missing or none.
+[[nodiscard]] std::optional<Facts> recorded_facts(std::string_view text);
+// In wall time; the epoch where there is none.
+[[nodiscard]] WallTime recorded_next_start(std::string_view text);
 
 // The snapshot of a machine; nothing where the text has none that this version understands.
 [[nodiscard]] std::optional<Snapshot> recorded_snapshot(std::string_view text);

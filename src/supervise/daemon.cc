@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <new>
 
+#include "core/version.h"
 #include "sys/process.h"
 
 namespace supervise {
@@ -76,7 +77,7 @@ Daemon::Started Daemon::start(const Lines& problems) {
   report(opening_, output_.open(service_, directory_.descriptor(), directory_.inner(), directory_.path(), null_.get()));
   step(core::event::Reconfigured{service_.settings().policy, !identity_.hook.empty(), identity_.hook_reset});
   core::Text<300> hello;
-  hello << (identity_.handover ? "supervise goes on as " : "supervise started, ") << kVersion << ", pid " << self_.pid;
+  hello << (identity_.handover ? "supervise goes on as " : "supervise started, ") << core::kSupervise << ", pid " << self_.pid;
   if (identity_.conf_required) (hello << ", configuration ").printable(identity_.conf);
   note(Level::kNotice, hello.view());
   for (const auto& problem : problems) note(problem.level, problem.text);

@@ -13,6 +13,11 @@ using sys::Level;
 constexpr core::Nanos kRetry = core::seconds(1);
 constexpr core::Nanos kLastWords = std::chrono::milliseconds(200), kLook = std::chrono::milliseconds(10);
 
+core::FileName file_name(std::string_view path) {
+  const auto slash = path.rfind('/');
+  return slash == std::string_view::npos ? core::FileName() : core::FileName{path.substr(0, slash + 1), path.substr(slash + 1)};
+}
+
 char level_byte(Level level) { return static_cast<char>('0' + static_cast<int>(level)); }
 
 }  // namespace
@@ -43,7 +48,8 @@ sys::Failure Daemon::write_status(const core::Facts& facts, sys::StatusDir::Mean
 core::StateText Daemon::state_text(const core::Facts& facts) const {
   const auto reason = reason_text(facts);
   const auto process = facts.pid == process_.pid ? process_ : core::ProcessId{facts.pid, 0};
-  return core::encode_state({identity_.name, facts, self_, process, identity_.boot_id, reason.view(), status_text_.view(), now_,
+  return core::encode_state({identity_.name, facts, self_, process, identity_.boot_id, reason.view(), status_text_.view(),
+                             output_.file(Output::Which::kOutput), output_.file(Output::Which::kErrors), file_name(service_.heartbeat_path()), now_,
                              machine_.snapshot(), service_.wants_socket() ? identity_.inherited.notify_name : std::string_view(), ended_properly_});
 }
 

@@ -2,6 +2,7 @@
 #include <optional>
 
 #include "core/conf.h"
+#include "core/version.h"
 #include "supervise/daemon.h"
 #include "supervise/options.h"
 #include "supervise/wrapper.h"
@@ -179,7 +180,7 @@ int wrap(sys::System& system, core::Settings settings) {
   const auto options = parse_options(argc, argv);
   if (!options.error.empty()) return complain(options.error + "; see supervise -h", kUsage);
   if (options.mode == Options::Mode::kShowHelp) return sys::print(help()), 0;
-  if (options.mode == Options::Mode::kShowVersion) return sys::print(std::string(kVersion) + "\n"), 0;
+  if (options.mode == Options::Mode::kShowVersion) return sys::print(std::string(core::kSupervise) + "\n"), 0;
   if (!options.warning.empty()) complain("warning: " + options.warning, 0);
   if (options.mode == Options::Mode::kWrap) return wrap(system, options.wrapper);
   auto identity = identify(system, options);

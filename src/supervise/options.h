@@ -9,7 +9,6 @@
 
 namespace supervise {
 
-inline constexpr const char* kVersion = "supervise 0.1";
 inline constexpr int kUsage = 100;           // wrong usage, bad configuration, already supervised
 inline constexpr int kSystemError = 111;     // a system call failed at start-up
 

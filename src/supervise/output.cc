@@ -370,6 +370,12 @@ bool Output::errors_are_written() {
   return !system_.wait(polls, core::Instant{}) || !polls[0].readable;
 }
 
+core::FileName Output::file(Which which) const {
+  const auto& target = streams_[which == Which::kErrors && !redirected_ ? 1 : 0].target;
+  if (target.kind != Kind::kLog && target.kind != Kind::kFile) return {};
+  return {target.spec.directory, target.spec.name};
+}
+
 std::string_view Output::tail_of_errors(std::span<char> into) {
   const auto& target = streams_[redirected_ ? 0 : 1].target;
   if (target.kind != Kind::kLog && target.kind != Kind::kFile) return {};

@@ -55,6 +55,10 @@ class Output {
 
   [[nodiscard]] core::Instant deadline() const;
 
+  // The file that keeps the service's output, or its errors; empty where none does.
+  enum class Which { kOutput, kErrors };
+  [[nodiscard]] core::FileName file(Which which) const;
+
   // Whether nothing that the service wrote to its errors waits for the logger.
   [[nodiscard]] bool errors_are_written();
   // The last bytes of what the service wrote to its errors, at most as many as `into` holds.

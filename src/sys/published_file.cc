@@ -10,7 +10,7 @@ namespace sys {
 namespace {
 
 constexpr unsigned kMode = 0644;
-constexpr std::size_t kMaxReserve = 1024;
+constexpr std::size_t kMaxReserve = 2048;
 
 }  // namespace
 

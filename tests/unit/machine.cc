@@ -64,6 +64,22 @@ TEST_CASE("a service that was up for startsecs counts as started even if nobody 
   CHECK(d.reason() == Reason::kPacing);
 }
 
+TEST_CASE("exits are counted by kind") {
+  Driver d;
+  d.start("u");
+  const auto again = [&](const Outcome& outcome) {
+    d.run_for(seconds(10));
+    d.exited(outcome);
+    d.due();
+    d.started();
+  };
+  for (const auto& outcome : {Outcome::code(0), Outcome::code(1), Outcome::code(2), Outcome::signal(SIGKILL, false), Outcome::signal(SIGSEGV, true), Outcome{}}) again(outcome);
+  CHECK(d.facts().exits == 6);
+  CHECK(d.facts().exits_nonzero == 2);
+  CHECK(d.facts().exits_signal == 1);
+  CHECK(d.facts().exits_core == 1);
+}
+
 // --- death and pacing ---
 
 TEST_CASE("a service that had been up for startsecs is restarted at once") {

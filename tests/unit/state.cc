@@ -23,10 +23,15 @@ core::StateRecord running() {
   record.facts.exit = core::Outcome::signal(SIGKILL, false);
   record.facts.starts = 2;
   record.facts.exits = 1;
+  record.facts.exits_nonzero = 4;
+  record.facts.exits_signal = 5;
+  record.facts.exits_core = 6;
   record.facts.tries = 1;
   record.supervise = {4709, 918204};
   record.service = {4733, 944811};
   record.boot_id = "2f0c4d0e-7a55-4c3b-9d4e-5b6f3b1d8c11";
+  record.output = {"/srv/redis", "__stdout"};
+  record.errors = {"/", "err"};
   record.notify_name = "supervise-0123456789abcdef";
   record.snapshot.facts.stamp = core::WallTime(core::Nanos(1'795'197'787'204'567'890));
   record.snapshot.failures = 2;
@@ -47,7 +52,7 @@ std::string value(const core::StateRecord& record, std::string_view key) {
 TEST_CASE("the state file of a running service is exactly this text") {
   CHECK(core::encode_state(running()).view() ==
         "name=redis\nstate=RUNNING\npid=4733\nsupervise_pid=4709\nwant=up\nsince=1795197788.204\nstarted=1795197787.204\n"
-        "ready=1795197789.310\nexit=signal KILL\nstarts=2\nexits=1\ntries=1\ncoredumps=0\nnext_start=\nreason=\nstatus=\nalarm=on\n"
+        "ready=1795197789.310\nexit=signal KILL\nstarts=2\nexits=1\nexits_nonzero=4\nexits_signal=5\nexits_core=6\ntries=1\ncoredumps=0\nnext_start=\nreason=\nstatus=\nstdout=/srv/redis/__stdout\nstderr=/err\nheartbeat=\nalarm=on\n"
         "paused=0\nnotify=supervise-0123456789abcdef\nmemory=1 1795197787204567890 2 3 4 9448110 9440000 -1 9450000 9448100\npid_start=944811\nsupervise_start=918204\nboot_id=2f0c4d0e-7a55-4c3b-9d4e-5b6f3b1d8c11\n");
 }
 
@@ -106,6 +111,9 @@ TEST_CASE("the longest state file is whole and fits") {
   record.name = long_text;
   record.reason = long_text;
   record.status = long_text;
+  const std::string long_path = "/" + std::string(250, 'p');
+  record.output = record.errors = record.heartbeat = {long_path, "abc"};
+  record.facts.exits_nonzero = record.facts.exits_signal = record.facts.exits_core = UINT64_MAX;
   record.boot_id = "2f0c4d0e-7a55-4c3b-9d4e-5b6f3b1d8c11";
   record.facts.exit = core::Outcome::signal(SIGVTALRM, true);
   record.facts.pid = record.supervise.pid = record.service.pid = INT32_MAX;
@@ -129,6 +137,20 @@ TEST_CASE("the longest state file is whole and fits") {
   CHECK(core::state_value(text.view(), "name")->size() == 64);
   CHECK(core::state_value(text.view(), "reason")->size() == 160);
   CHECK(core::state_value(text.view(), "status")->size() == 160);
+  CHECK(core::state_value(text.view(), "heartbeat")->size() == 255);
+}
+
+TEST_CASE("a path that the state file could not show as it is is left out") {
+  auto record = running();
+  record.output = {"/srv/a\npid=1", "__stdout"};
+  record.errors = {"/srv/\xc3\xa4", "__stderr"};
+  record.heartbeat = {std::string_view(), "name"};
+  CHECK(value(record, "stdout") == "");
+  CHECK(value(record, "stderr") == "");
+  CHECK(value(record, "heartbeat") == "");
+  const std::string long_path = "/" + std::string(255, 'p');
+  record.output = {long_path, "a"};
+  CHECK(value(record, "stdout") == "");
 }
 
 TEST_CASE("foreign text cannot forge a line of the state file") {

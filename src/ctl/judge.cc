@@ -1,0 +1,126 @@
+#include "ctl/judge.h"
+
+#include "core/command.h"
+#include "core/outcome.h"
+
+namespace ctl {
+namespace {
+
+using core::State;
+using core::Want;
+using Kind = Verdict::Kind;
+using std::string;
+
+Verdict not_yet(const View& view) { return {Kind::kNotYet, string(state_name(view)), kFailed}; }
+Verdict done(string text) { return {Kind::kDone, std::move(text), kDone}; }
+
+string with_pid(const char* what, const View& view) { return string(what) + " (pid " + std::to_string(view.pid) + ")"; }
+
+Verdict failed(const View& view) {
+  auto text = string(state_name(view));
+  if (!view.reason.empty()) text += ": " + view.reason;
+  if (!view.exit.empty()) text += " (" + view.exit + ")";
+  if (view.state == State::kBackoff) text += "; supervise goes on trying";
+  return {Kind::kFailed, std::move(text), kFailed};
+}
+
+bool gave_up(const View& view) { return view.state == State::kBackoff || view.state == State::kFatal; }
+// A run that was to end, and did so as it should.
+bool has_run(const View& view) { return view.state == State::kExited && view.reason != "exited too quickly" && view.exit == "code 0"; }
+
+// Foreign views count no starts: there another pid is another run, and one that fails at once is not seen.
+bool is_another_run(const View& before, const View& now, bool is_new) {
+  if (now.source == View::Source::kForeign) return now.pid != 0 && now.pid != before.pid;
+  return is_new || now.starts > before.starts;
+}
+
+Verdict of_start(const View& before, const View& now, bool is_new) {
+  if (now.state == State::kRunning && now.want == Want::kUp) return done(with_pid("running", now));
+  if (!is_another_run(before, now, is_new)) return not_yet(now);
+  if (has_run(now)) return done("has run and ended (code 0)");
+  return gave_up(now) || now.state == State::kExited ? failed(now) : not_yet(now);
+}
+
+Verdict of_restart(const View& before, const View& now, bool is_new) {
+  const bool another = is_another_run(before, now, is_new);
+  if (now.state == State::kRunning && now.pid != before.pid && another) return done(with_pid("restarted", now));
+  if (another && has_run(now)) return done("has run again and ended (code 0)");
+  return another && (gave_up(now) || now.state == State::kExited) ? failed(now) : not_yet(now);
+}
+
+Verdict of_once(const View& before, const View& now) {
+  if (now.want != Want::kOnce) return not_yet(now);
+  if (now.state == State::kRunning) return done(with_pid("running, once", now));
+  if (!is_another_run(before, now, false)) return not_yet(now);
+  if (has_run(now)) return done("has run and ended (code 0)");
+  return gave_up(now) || now.state == State::kExited || now.state == State::kStopped ? failed(now) : not_yet(now);
+}
+
+Verdict of_wait(const string& what, const View& before, const View& now) {
+  if (what == "up") return now.supervised && now.state == State::kRunning ? done(with_pid("up", now)) : not_yet(now);
+  if (what == "down") return !now.supervised || now.pid == 0 ? done("down") : not_yet(now);
+  if (what == "ready") return now.supervised && now.state == State::kRunning && now.ready != core::WallTime{} ? done(with_pid("ready", now)) : not_yet(now);
+  const bool changed = now.supervised != before.supervised || now.state != before.state || now.pid != before.pid || now.want != before.want;
+  return changed ? done(string(state_name(now)) + (now.pid != 0 ? " (pid " + std::to_string(now.pid) + ")" : "")) : not_yet(now);
+}
+
+}  // namespace
+
+Verdict judge(const Request& request, const View& before, const View& now, bool is_new) {
+  const auto id = request.command->id;
+  if (id == Id::kWait) return of_wait(request.first, before, now);
+  if (id == Id::kExit) return now.supervised ? not_yet(now) : done("stopped, its supervise has ended");
+  if (!now.supervised) return {Kind::kFailed, "its supervise has ended", kNotRunning};
+  const bool ready = request.rolling == 0 || now.ready != core::WallTime{};
+  switch (id) {
+    case Id::kStart:
+    case Id::kRestart: {
+      const auto verdict = id == Id::kStart ? of_start(before, now, is_new) : of_restart(before, now, is_new);
+      return verdict.kind == Kind::kDone && now.pid != 0 && !ready ? Verdict{Kind::kNotYet, "not ready", kFailed} : verdict;
+    }
+    case Id::kStop: return now.pid == 0 && now.want == Want::kDown ? done("stopped") : not_yet(now);
+    case Id::kOnce: return of_once(before, now);
+    case Id::kKill: return now.pid != before.pid ? done("killed (was pid " + std::to_string(before.pid) + ")") : not_yet(now);
+    case Id::kPause: return now.paused ? done(with_pid("paused", now)) : not_yet(now);
+    case Id::kContinue: return !now.paused ? done(with_pid("goes on", now)) : not_yet(now);
+    case Id::kAlarm: return now.alarms_on == (request.first == "on") ? done("alarms " + request.first) : not_yet(now);
+    case Id::kSignal: return done("got " + request.first);
+    case Id::kReload: return done("reads its configuration again");
+    case Id::kRotate: return done("begins new logs");
+    default: return done("done");
+  }
+}
+
+Verdict judge_at_first(const Request& request, const View& view) {
+  const auto id = request.command->id;
+  if (id == Id::kWait && request.first != "change") return judge(request, view, view, false);
+  if (!view.supervised) {
+    if (id != Id::kStop && id != Id::kExit) return not_yet(view);
+    if (!view.orphaned) return done("already down, no supervise runs there");
+    return {Kind::kFailed, "pid " + std::to_string(view.pid) + " runs on without a supervise; `start` adopts it, and then it can be stopped", kFailed};
+  }
+  switch (id) {
+    case Id::kStart:
+      return view.state == State::kRunning && view.want == Want::kUp ? done("already " + with_pid("running", view)) : not_yet(view);
+    case Id::kStop: return view.pid == 0 && view.want == Want::kDown ? done("already stopped") : not_yet(view);
+    case Id::kKill:
+    case Id::kSignal:
+    case Id::kPause:
+    case Id::kContinue:
+      if (view.pid == 0) return {Kind::kFailed, "not running: " + string(state_name(view)), kNotRunning};
+      break;
+    default: break;
+  }
+  return not_yet(view);
+}
+
+string letters_of(const Request& request) {
+  if (request.command->id == Id::kAlarm) return request.first == "on" ? "n" : "s";
+  if (request.command->id != Id::kSignal) return string(request.command->letters);
+  const auto number = core::parse_signal(request.first).value_or(0);
+  for (const auto& command : core::commands())
+    if (command.signal == number) return string(1, command.byte);
+  return {};
+}
+
+}  // namespace ctl
