@@ -30,6 +30,8 @@ class Liveness {
   // Whether this run tells when it is ready, and when it became so; the epoch if it is not.
   [[nodiscard]] bool tells_ready() const { return tells_ready_; }
   [[nodiscard]] WallTime ready_since() const { return ready_; }
+  // Whether it has a limited time to become ready, and is not.
+  [[nodiscard]] bool owes_readiness() const { return ready_due_ != kNever; }
 
  private:
   bool tells_ready_ = false;

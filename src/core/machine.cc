@@ -93,7 +93,6 @@ void Machine::restore(const Snapshot& snapshot, Now now) {
   // No moment of the past is later than now, whatever the file says.
   ever_started_ = snapshot.started != kNever;
   if (ever_started_) started_ = std::min(snapshot.started, now.mono);
-  good_run_ = state_ != State::kStarting && now.mono >= running_due();
   hook_runs_ = snapshot.hook_runs;
   if (snapshot.last_exit <= now.mono) last_exit_ = snapshot.last_exit;
   reason_ = facts.reason;
@@ -101,6 +100,7 @@ void Machine::restore(const Snapshot& snapshot, Now now) {
     liveness_.begin(policy_, now.mono);
     if (facts.ready != WallTime{}) liveness_.ready({now.mono, facts.ready});
   }
+  good_run_ = state_ != State::kStarting && reason_ != Reason::kNotReady && now.mono >= running_due() && !liveness_.owes_readiness();
   if (state_ == State::kBackoff) next_start_ = std::min(snapshot.next_start, after(now.mono, policy_.backoff_max + policy_.pacing));
   if (state_ == State::kFatal) next_start_ = snapshot.next_start;
   if (state_ == State::kStopping) kill_due_ = policy_.stopwaitsecs == Nanos::zero() ? kNever : std::min(snapshot.kill_due, after(now.mono, policy_.stopwaitsecs));
@@ -273,6 +273,7 @@ void Machine::on(const event::MainChanged& event) {
 void Machine::on(const event::Ready&) {
   promote();
   if (state_ == State::kStarting || state_ == State::kRunning) liveness_.ready(now_);
+  prove();
 }
 
 void Machine::on(const event::Notified& event) {
@@ -285,6 +286,7 @@ void Machine::on(const event::Notified& event) {
 
 void Machine::take_signs(const Notification& message) {
   if (message.ready) liveness_.ready(now_);
+  prove();
   if (message.watchdog_timeout) liveness_.set_watchdog(now_.mono, *message.watchdog_timeout);
   if (message.watchdog) liveness_.watchdog(now_.mono);
   if (message.extension) liveness_.extend(now_.mono, *message.extension);
@@ -459,10 +461,16 @@ void Machine::on(const event::Reconfigured& event) {
 // A service that was up for startsecs counts as started even if nobody looked at that moment.
 void Machine::promote() {
   if (state_ != State::kStarting || now_.mono < running_due()) return;
+  enter(State::kRunning);
+  prove();
+}
+
+// A run that has a limited time to become ready is no good one before it is.
+void Machine::prove() {
+  if (state_ != State::kRunning || good_run_ || liveness_.owes_readiness()) return;
   failures_ = 0;
   restarts_ = 0;
   good_run_ = true;
-  enter(State::kRunning);
 }
 
 void Machine::enter(State state, Reason reason) {

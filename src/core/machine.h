@@ -194,6 +194,7 @@ class Machine {
   void schedule(Nanos delay, Reason reason);
   void run_hook();
   void promote();
+  void prove();
   void enter(State state, Reason reason = Reason::kNone);
   void act(Action::Kind kind, int value = 0) { (void)actions_.push_back({kind, value}); }
   void send(int signal, bool to_group);
@@ -216,7 +217,7 @@ class Machine {
   bool hook_wanted_ = false;
   bool hook_running_ = false;
   bool tree_running_ = false;
-  bool good_run_ = false;    // the present run has lasted startsecs
+  bool good_run_ = false;    // the present run has lasted startsecs, and become ready in its time
   bool ever_started_ = false;
   Nanos hook_reset_{0};
   int hook_runs_ = 0;

@@ -377,6 +377,40 @@ TEST_CASE("a service that is not ready in time is stopped and restarted") {
   }
 }
 
+TEST_CASE("a run that does not become ready in its time is a failed start however long it was") {
+  const auto limited = policy_with([](Policy& p) {
+    p.tells_ready = true;
+    p.ready_timeout = seconds(30);
+    p.startretries = 2;
+  });
+  for (const bool hangs : {true, false}) {
+    Driver d(limited);
+    d.start("u");
+    for (int attempt = 0; attempt < 3; ++attempt) {
+      d.run_for(seconds(20));
+      if (hangs) CHECK(d.pass(seconds(10)).due() == "TERM, CONT");
+      d.exited(1);
+      if (attempt == 2) break;
+      CHECK(d.state() == State::kBackoff);
+      d.pass(seconds(1000)).due();
+      d.started();
+    }
+    CHECK(d.state() == State::kFatal);
+    CHECK(d.reason() == (hangs ? Reason::kNotReady : Reason::kExitedTooQuickly));
+  }
+  Driver good(limited);
+  good.start("u");
+  for (int attempt = 0; attempt < 5; ++attempt) {
+    good.run_for(seconds(20));
+    good.ready();
+    good.exited(1);
+    CHECK(good.ms_until_due() == 0);
+    good.due();
+    good.started();
+  }
+  CHECK(good.state() == State::kStarting);
+}
+
 TEST_CASE("a service that is ready in time is left alone") {
   for (const bool by_message : {false, true}) {
     Driver d(policy_with([](Policy& p) {
