@@ -1,8 +1,8 @@
 # Completion of supervisectl for bash: source this file, or install it as supervisectl in bash-completion's directory.
-# Made by `supervisectl help --bash`.
+# Made by `supervisectl help bash`.
 
 _supervisectl() {
-    local word=${COMP_WORDS[COMP_CWORD]} last=${COMP_WORDS[COMP_CWORD - 1]} command='' root=() options='' words='' i
+    local word=${COMP_WORDS[COMP_CWORD]} last=${COMP_WORDS[COMP_CWORD - 1]} command='' root=() options='' words='' names='' name i
     COMPREPLY=()
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
@@ -27,99 +27,109 @@ _supervisectl() {
             ;;
         status)
             options='-d --root -F --conf -h --help -v --version -j --json -w --watch -q --quiet'
-            words="$words all $(supervisectl "${root[@]}" status -q 2>/dev/null)"
+            names=yes
             ;;
         start)
             options='-d --root -F --conf -h --help -v --version --no-wait -t --timeout --rolling'
-            words="$words all $(supervisectl "${root[@]}" status -q 2>/dev/null)"
+            names=yes
             ;;
         stop)
             options='-d --root -F --conf -h --help -v --version --no-wait -t --timeout'
-            words="$words all $(supervisectl "${root[@]}" status -q 2>/dev/null)"
+            names=yes
             ;;
         restart)
             options='-d --root -F --conf -h --help -v --version --no-wait -t --timeout --rolling'
-            words="$words all $(supervisectl "${root[@]}" status -q 2>/dev/null)"
+            names=yes
             ;;
         once)
             options='-d --root -F --conf -h --help -v --version --no-wait -t --timeout'
-            words="$words all $(supervisectl "${root[@]}" status -q 2>/dev/null)"
+            names=yes
             ;;
         kill)
             options='-d --root -F --conf -h --help -v --version --no-wait -t --timeout'
-            words="$words all $(supervisectl "${root[@]}" status -q 2>/dev/null)"
+            names=yes
             ;;
         signal)
             options='-d --root -F --conf -h --help -v --version'
             if [[ $last = signal ]]; then words='HUP TERM INT QUIT KILL ALRM USR1 USR2 WINCH STOP CONT'; fi
-            [[ -n $words ]] || words="$words all $(supervisectl "${root[@]}" status -q 2>/dev/null)"
+            [[ -n $words ]] || names=yes
             ;;
         pause)
             options='-d --root -F --conf -h --help -v --version --no-wait -t --timeout'
-            words="$words all $(supervisectl "${root[@]}" status -q 2>/dev/null)"
+            names=yes
             ;;
         cont)
             options='-d --root -F --conf -h --help -v --version --no-wait -t --timeout'
-            words="$words all $(supervisectl "${root[@]}" status -q 2>/dev/null)"
+            names=yes
             ;;
         alarm)
             options='-d --root -F --conf -h --help -v --version --no-wait -t --timeout'
             if [[ $last = alarm ]]; then words='on off'; fi
-            [[ -n $words ]] || words="$words all $(supervisectl "${root[@]}" status -q 2>/dev/null)"
+            [[ -n $words ]] || names=yes
             ;;
         reload)
             options='-d --root -F --conf -h --help -v --version'
-            words="$words all $(supervisectl "${root[@]}" status -q 2>/dev/null)"
+            names=yes
             ;;
         upgrade)
             options='-d --root -F --conf -h --help -v --version --no-wait -t --timeout'
-            words="$words all $(supervisectl "${root[@]}" status -q 2>/dev/null)"
+            names=yes
             ;;
         exit)
             options='-d --root -F --conf -h --help -v --version --no-wait -t --timeout'
-            words="$words all $(supervisectl "${root[@]}" status -q 2>/dev/null)"
+            names=yes
             ;;
         pid)
             options='-d --root -F --conf -h --help -v --version'
-            words="$words all $(supervisectl "${root[@]}" status -q 2>/dev/null)"
+            names=yes
             ;;
         tail)
             options='-d --root -F --conf -h --help -v --version -f --follow -n --lines'
             words='stdout stderr log'
-            words="$words all $(supervisectl "${root[@]}" status -q 2>/dev/null)"
+            names=yes
             ;;
         wait)
             options='-d --root -F --conf -h --help -v --version -t --timeout'
             if [[ $last = wait ]]; then words='up down ready change'; fi
-            [[ -n $words ]] || words="$words all $(supervisectl "${root[@]}" status -q 2>/dev/null)"
+            [[ -n $words ]] || names=yes
             ;;
         check)
             options='-d --root -F --conf -h --help -v --version --warn --crit'
-            words="$words all $(supervisectl "${root[@]}" status -q 2>/dev/null)"
+            names=yes
             ;;
         clear)
             options='-d --root -F --conf -h --help -v --version'
-            words="$words all $(supervisectl "${root[@]}" status -q 2>/dev/null)"
+            names=yes
             ;;
         rotate)
             options='-d --root -F --conf -h --help -v --version'
-            words="$words all $(supervisectl "${root[@]}" status -q 2>/dev/null)"
+            names=yes
             ;;
         config)
             options='-d --root -F --conf -h --help -v --version'
-            words="$words all $(supervisectl "${root[@]}" status -q 2>/dev/null)"
+            names=yes
             ;;
         metrics)
             options='-d --root -F --conf -h --help -v --version'
-            words="$words all $(supervisectl "${root[@]}" status -q 2>/dev/null)"
+            names=yes
             ;;
         help)
             options='-d --root -F --conf -h --help -v --version'
             words='status start stop restart once kill signal pause cont alarm reload upgrade exit pid tail wait check clear rotate config metrics help'
             ;;
     esac
-    if [[ $word = -* ]]; then words=$options; fi
+    if [[ $word = -* ]]; then words=$options names=''; fi
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
+    [[ -n $names ]] || return 0
+    # A name may have anything in it, and is never expanded.
+    while IFS= read -r name; do
+        [[ $name = "$word"* ]] && COMPREPLY+=("$(printf %q "$name")")
+    done < <(printf 'all\n'; supervisectl "${root[@]}" status -q 2>/dev/null)
+    if [[ $word = */* ]]; then
+        compopt -o filenames 2>/dev/null
+        while IFS= read -r name; do COMPREPLY+=("$name"); done < <(compgen -d -- "$word")
+    fi
+    return 0
 }
 
 complete -F _supervisectl supervisectl

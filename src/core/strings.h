@@ -1,7 +1,10 @@
 // The few operations on text that several parsers share.
 #pragma once
 
+#include <string>
 #include <string_view>
+
+#include "core/text.h"
 
 namespace core {
 
@@ -30,6 +33,13 @@ constexpr std::string_view take_word(std::string_view& text) {
   const auto word = text.substr(0, n);
   text.remove_prefix(n);
   return word;
+}
+
+// Foreign text made harmless for a log or a terminal: see Text::printable().
+[[nodiscard]] inline std::string printable(std::string_view text) {
+  std::string out(text.size(), '\0');
+  text::append_printable(out.data(), out.size(), text);
+  return out;
 }
 
 }  // namespace core

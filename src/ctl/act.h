@@ -10,6 +10,9 @@ namespace ctl {
 int act(sys::System& system, const Request& request);
 
 // Runs `supervise --check` as the supervise of this service was started, or would be. Returns its exit status.
-int check_configuration(sys::System& system, const Request& request, const ServiceRef& service, const View& view);
+int check_configuration(sys::System& system, const Request& request, const ServiceRef& service, const Reading& reading);
+
+// The services that the configuration has a section with a command for: what `start` can start.
+[[nodiscard]] std::vector<std::string> configured_services(sys::System& system, const Request& request);
 
 }  // namespace ctl

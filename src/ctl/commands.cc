@@ -34,15 +34,16 @@ constexpr std::array kCommands = {
             "Exit status 0 if all of them are up, 3 if one is not, 4 if one is unknown."},
     Command{Id::kStart, "start", "", "", Names::kNeeded, "NtR", "u", "start services that are down, and restart them when they die",
             "Waits until each is RUNNING, or has run as it should and ended. Where no supervise runs, and the configuration has a command for the "
-            "service or its directory an executable file run, supervise is started."},
+            "service or its directory an executable file run, supervise is started; so a NAME, a pattern or all means the sections of the configuration "
+            "as well."},
     Command{Id::kStop, "stop", "", "", Names::kNeeded, kWaits, "d", "stop services, and leave them down",
             "Waits until each is down. A service that does not end gets KILL after its stopwaitsecs."},
     Command{Id::kRestart, "restart", "", "", Names::kNeeded, "NtR", "du", "stop services and start them again",
-            "Waits until each is RUNNING under another pid."},
+            "Waits until each is RUNNING under another pid. One that no supervise runs for is started as by start."},
     Command{Id::kOnce, "once", "", "", Names::kNeeded, kWaits, "o", "start services that are down, and do not restart them", ""},
     Command{Id::kKill, "kill", "", "", Names::kNeeded, kWaits, "k", "send KILL", "A service that is wanted up is started again."},
     Command{Id::kSignal, "signal", "SIG", "HUP|TERM|INT|QUIT|KILL|ALRM|USR1|USR2|WINCH|STOP|CONT", Names::kNeeded, "", "", "send a signal",
-            "SIG is one of HUP TERM INT QUIT KILL ALRM USR1 USR2 WINCH STOP CONT."},
+            "SIG is one of HUP TERM INT QUIT KILL ALRM USR1 USR2 WINCH STOP CONT, with or without SIG, or its number."},
     Command{Id::kPause, "pause", "", "", Names::kNeeded, kWaits, "p", "send STOP", ""},
     Command{Id::kContinue, "cont", "", "", Names::kNeeded, kWaits, "c", "send CONT", ""},
     Command{Id::kAlarm, "alarm", "on|off", "on|off", Names::kNeeded, kWaits, "", "switch alarms on or off", ""},
@@ -53,13 +54,14 @@ constexpr std::array kCommands = {
     Command{Id::kExit, "exit", "", "", Names::kNeeded, kWaits, "dx", "stop services and end their supervises", ""},
     Command{Id::kPid, "pid", "", "", Names::kAny, "", "", "print the pids of services", "A line a service; 0 for one that is down, and exit status 3 then."},
     Command{Id::kTail, "tail", "[stdout|stderr|log]", "", Names::kNeeded, "fn", "", "show the last lines of a log",
-            "stdout is what the service wrote to its standard output, log what supervise has to say. With more than one service tail(1) names each."},
+            "stdout, which is the default, is what the service wrote to its standard output, log what supervise has to say. With more than one service tail(1) names each."},
     Command{Id::kWait, "wait", "up|down|ready|change", "up|down|ready|change", Names::kNeeded, "t", "", "wait until services are so",
-            "ready is RUNNING, and ready by the service's own word where it gives one; change is any other state, pid or wish than now."},
+            "ready is RUNNING, and ready by the service's own word where it gives one; change is any other state, pid or wish than now. A service that was "
+            "given up is not waited for."},
     Command{Id::kCheck, "check", "", "", Names::kAny, "WC", "", "tell scripts and probes whether services are as they should be",
             "Exit status 0 if every service is RUNNING, or down because it is wanted down; else 3, and 4 for an unknown one. With --warn or --crit it is a "
             "monitoring plugin: one line, and exit status 0, 1 (warning), 2 (critical) or 3 (unknown). CONDITIONS are separated by commas: uptime<N "
-            "(seconds), exits>N, cores>N, tries>N, heartbeat>N (seconds), memory>N (bytes, or with K, M, G). Critical is also a service that is not "
+            "(seconds), exits>N, cores>N, tries>N, heartbeat>N (seconds), memory>N (bytes, or with K, M, G). exits and cores are those since supervise was started. Critical is also a service that is not "
             "as it should be."},
     Command{Id::kClear, "clear", "", "", Names::kNeeded, "", "", "empty the logs of a service's output", "Rotated files stay."},
     Command{Id::kRotate, "rotate", "", "", Names::kNeeded, "", "l", "begin new log files", ""},
@@ -163,15 +165,16 @@ string usage_of(const Command& command) {
 
 string help() {
   string out = "usage: supervisectl [-d ROOT] [-F CONF] COMMAND [OPTIONS] [NAME...]\n\n"
-               "NAME is a service of ROOT, a path to a status directory (with a slash in it), a pattern\n"
-               "such as 'web-*', or all.\n\n";
+               "NAME is a service of ROOT, a path to a status directory (with a slash in it),\n"
+               "a pattern such as 'web-*', or all.\n\n";
   for (const auto& command : kCommands) out += row(command.name.size() + command.arguments.size() > 20 ? string(command.name) : string(command.name) + (command.arguments.empty() ? "" : " ") + string(command.arguments), command.help);
   out += "\n";
   for (const auto& option : kOptions)
     if (option.global) out += row(names_of(option), option.help);
-  return out + "\n"
-         "Most commands wait until what they ask for is true: see -t and --no-wait in `supervisectl help COMMAND`.\n"
-         "Exit status: 0 done; 1 failed or not in time; 2 wrong usage; 3 not running; 4 no such service, or no right to it.\n";
+  return out + "\n" +
+         wrapped("Most commands wait until what they ask for is true: see `supervisectl help COMMAND`. Exit status: 0 done; 1 failed or not in time; "
+                 "2 wrong usage; 3 not running; 4 no such service, or no right to it.",
+                 0);
 }
 
 string help(const Command& command) {
@@ -231,9 +234,9 @@ string bash_completion() {
   for (const auto& option : kOptions)
     if (option.global) globals += (globals.empty() ? "" : " ") + (has_short_form(option) ? string("-") + option.letter + " " : string()) + string(option.name);
   string out = "# Completion of supervisectl for bash: source this file, or install it as supervisectl in bash-completion's directory.\n"
-               "# Made by `supervisectl help --bash`.\n\n"
+               "# Made by `supervisectl help bash`.\n\n"
                "_supervisectl() {\n"
-               "    local word=${COMP_WORDS[COMP_CWORD]} last=${COMP_WORDS[COMP_CWORD - 1]} command='' root=() options='' words='' i\n"
+               "    local word=${COMP_WORDS[COMP_CWORD]} last=${COMP_WORDS[COMP_CWORD - 1]} command='' root=() options='' words='' names='' name i\n"
                "    COMPREPLY=()\n"
                "    for ((i = 1; i < COMP_CWORD; i++)); do\n"
                "        case ${COMP_WORDS[i]} in\n"
@@ -263,12 +266,22 @@ string bash_completion() {
     if (command.id == Id::kTail) out += "            words='stdout stderr log'\n";
     if (command.id == Id::kHelp) out += "            words='" + names + "'\n";
     if (command.names != Names::kNone)
-      out += string("            ") + (first.empty() ? "" : "[[ -n $words ]] || ") + "words=\"$words all $(supervisectl \"${root[@]}\" status -q 2>/dev/null)\"\n";
+      out += string("            ") + (first.empty() ? "" : "[[ -n $words ]] || ") + "names=yes\n";
     out += "            ;;\n";
   }
   return out + "    esac\n"
-               "    if [[ $word = -* ]]; then words=$options; fi\n"
+               "    if [[ $word = -* ]]; then words=$options names=''; fi\n"
                "    mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$word\")\n"
+               "    [[ -n $names ]] || return 0\n"
+               "    # A name may have anything in it, and is never expanded.\n"
+               "    while IFS= read -r name; do\n"
+               "        [[ $name = \"$word\"* ]] && COMPREPLY+=(\"$(printf %q \"$name\")\")\n"
+               "    done < <(printf 'all\\n'; supervisectl \"${root[@]}\" status -q 2>/dev/null)\n"
+               "    if [[ $word = */* ]]; then\n"
+               "        compopt -o filenames 2>/dev/null\n"
+               "        while IFS= read -r name; do COMPREPLY+=(\"$name\"); done < <(compgen -d -- \"$word\")\n"
+               "    fi\n"
+               "    return 0\n"
                "}\n\n"
                "complete -F _supervisectl supervisectl\n";
 }
@@ -282,7 +295,7 @@ string zsh_completion() {
     if (!has_short_form(option)) return "'" + long_name + rest + "'";
     return string("'(-") + option.letter + " " + string(option.name) + ")'{-" + option.letter + "," + long_name + "}'" + rest + "'";
   };
-  string out = "#compdef supervisectl\n# Made by `supervisectl help --zsh`.\n\n"
+  string out = "#compdef supervisectl\n# Made by `supervisectl help zsh`.\n\n"
                "_supervisectl_names() {\n"
                "    local -a names\n"
                "    names=(all ${(f)\"$(supervisectl ${opt_args[-d]:+-d} ${opt_args[-d]} status -q 2>/dev/null)\"})\n"

@@ -19,15 +19,13 @@ string with_pid(const char* what, const View& view) { return string(what) + " (p
 Verdict failed(const View& view) {
   auto text = string(state_name(view));
   if (!view.reason.empty()) text += ": " + view.reason;
-  if (!view.exit.empty()) text += " (" + view.exit + ")";
+  // Of a command that could not be executed it is that of an earlier run.
+  if (!view.exit.empty() && view.cause != core::Reason::kNone) text += " (" + view.exit + ")";
   if (view.state == State::kBackoff) text += "; supervise goes on trying";
   return {Kind::kFailed, std::move(text), kFailed};
 }
 
 bool gave_up(const View& view) { return view.state == State::kBackoff || view.state == State::kFatal; }
-// A run that was to end, and did so as it should.
-bool has_run(const View& view) { return view.state == State::kExited && view.reason != "exited too quickly" && view.exit == "code 0"; }
-
 // Foreign views count no starts: there another pid is another run, and one that fails at once is not seen.
 bool is_another_run(const View& before, const View& now, bool is_new) {
   if (now.source == View::Source::kForeign) return now.pid != 0 && now.pid != before.pid;
@@ -37,28 +35,42 @@ bool is_another_run(const View& before, const View& now, bool is_new) {
 Verdict of_start(const View& before, const View& now, bool is_new) {
   if (now.state == State::kRunning && now.want == Want::kUp) return done(with_pid("running", now));
   if (!is_another_run(before, now, is_new)) return not_yet(now);
-  if (has_run(now)) return done("has run and ended (code 0)");
+  if (has_ended_well(now)) return done("has run and ended (" + now.exit + ")");
   return gave_up(now) || now.state == State::kExited ? failed(now) : not_yet(now);
 }
 
 Verdict of_restart(const View& before, const View& now, bool is_new) {
   const bool another = is_another_run(before, now, is_new);
   if (now.state == State::kRunning && now.pid != before.pid && another) return done(with_pid("restarted", now));
-  if (another && has_run(now)) return done("has run again and ended (code 0)");
+  if (another && has_ended_well(now)) return done("has run again and ended (" + now.exit + ")");
   return another && (gave_up(now) || now.state == State::kExited) ? failed(now) : not_yet(now);
 }
 
 Verdict of_once(const View& before, const View& now) {
+  if (now.source == View::Source::kForeign) return now.pid != 0 ? done(with_pid("running, once", now)) : not_yet(now);
   if (now.want != Want::kOnce) return not_yet(now);
   if (now.state == State::kRunning) return done(with_pid("running, once", now));
-  if (!is_another_run(before, now, false)) return not_yet(now);
-  if (has_run(now)) return done("has run and ended (code 0)");
+  // A run that was under way is the one.
+  if (before.pid == 0 && !is_another_run(before, now, false)) return not_yet(now);
+  if (has_ended_well(now)) return done("has run and ended (" + now.exit + ")");
   return gave_up(now) || now.state == State::kExited || now.state == State::kStopped ? failed(now) : not_yet(now);
 }
 
+bool is_ready_for(const Request& request, const View& view) { return request.rolling == 0 || view.ready != core::WallTime{}; }
+
+bool knows_nothing_of(Id id) { return id == Id::kAlarm || id == Id::kReload || id == Id::kUpgrade || id == Id::kRotate; }
+
+Verdict left_alone(const View& view) {
+  return {Kind::kFailed, "pid " + std::to_string(view.pid) + " runs on without a supervise; `supervisectl start` lets one adopt it", kFailed};
+}
+
 Verdict of_wait(const string& what, const View& before, const View& now) {
+  const bool hopeless = now.supervised && now.state == State::kFatal && now.next_start == core::WallTime{};
+  if (hopeless && (what == "up" || what == "ready")) return failed(now);
   if (what == "up") return now.supervised && now.state == State::kRunning ? done(with_pid("up", now)) : not_yet(now);
-  if (what == "down") return !now.supervised || now.pid == 0 ? done("down") : not_yet(now);
+  // A directory that is away says nothing.
+  const bool known = now.source != View::Source::kNone || before.source == View::Source::kNone;
+  if (what == "down") return known && !now.orphaned && (!now.supervised || now.pid == 0) ? done("down") : not_yet(now);
   if (what == "ready") return now.supervised && now.state == State::kRunning && now.ready != core::WallTime{} ? done(with_pid("ready", now)) : not_yet(now);
   const bool changed = now.supervised != before.supervised || now.state != before.state || now.pid != before.pid || now.want != before.want;
   return changed ? done(string(state_name(now)) + (now.pid != 0 ? " (pid " + std::to_string(now.pid) + ")" : "")) : not_yet(now);
@@ -69,14 +81,14 @@ Verdict of_wait(const string& what, const View& before, const View& now) {
 Verdict judge(const Request& request, const View& before, const View& now, bool is_new) {
   const auto id = request.command->id;
   if (id == Id::kWait) return of_wait(request.first, before, now);
+  if (now.orphaned) return left_alone(now);
   if (id == Id::kExit) return now.supervised ? not_yet(now) : done("stopped, its supervise has ended");
   if (!now.supervised) return {Kind::kFailed, "its supervise has ended", kNotRunning};
-  const bool ready = request.rolling == 0 || now.ready != core::WallTime{};
   switch (id) {
     case Id::kStart:
     case Id::kRestart: {
       const auto verdict = id == Id::kStart ? of_start(before, now, is_new) : of_restart(before, now, is_new);
-      return verdict.kind == Kind::kDone && now.pid != 0 && !ready ? Verdict{Kind::kNotYet, "not ready", kFailed} : verdict;
+      return verdict.kind == Kind::kDone && now.pid != 0 && !is_ready_for(request, now) ? Verdict{Kind::kNotYet, "not ready", kFailed} : verdict;
     }
     case Id::kStop: return now.pid == 0 && now.want == Want::kDown ? done("stopped") : not_yet(now);
     case Id::kOnce: return of_once(before, now);
@@ -84,9 +96,9 @@ Verdict judge(const Request& request, const View& before, const View& now, bool 
     case Id::kPause: return now.paused ? done(with_pid("paused", now)) : not_yet(now);
     case Id::kContinue: return !now.paused ? done(with_pid("goes on", now)) : not_yet(now);
     case Id::kAlarm: return now.alarms_on == (request.first == "on") ? done("alarms " + request.first) : not_yet(now);
-    case Id::kSignal: return done("got " + request.first);
-    case Id::kReload: return done("reads its configuration again");
-    case Id::kRotate: return done("begins new logs");
+    case Id::kSignal: return done(request.first + " sent");
+    case Id::kReload: return done("told to read its configuration again");
+    case Id::kRotate: return done("told to begin new logs");
     default: return done("done");
   }
 }
@@ -94,14 +106,16 @@ Verdict judge(const Request& request, const View& before, const View& now, bool 
 Verdict judge_at_first(const Request& request, const View& view) {
   const auto id = request.command->id;
   if (id == Id::kWait && request.first != "change") return judge(request, view, view, false);
+  if (view.orphaned && id != Id::kStart && id != Id::kWait) return left_alone(view);
   if (!view.supervised) {
     if (id != Id::kStop && id != Id::kExit) return not_yet(view);
-    if (!view.orphaned) return done("already down, no supervise runs there");
-    return {Kind::kFailed, "pid " + std::to_string(view.pid) + " runs on without a supervise; `start` adopts it, and then it can be stopped", kFailed};
+    return done("already down, no supervise runs there");
   }
+  if (view.source == View::Source::kForeign && knows_nothing_of(id))
+    return {Kind::kFailed, "daemontools and runit know no " + string(request.command->name), kFailed};
   switch (id) {
     case Id::kStart:
-      return view.state == State::kRunning && view.want == Want::kUp ? done("already " + with_pid("running", view)) : not_yet(view);
+      return view.state == State::kRunning && view.want == Want::kUp && is_ready_for(request, view) ? done("already " + with_pid("running", view)) : not_yet(view);
     case Id::kStop: return view.pid == 0 && view.want == Want::kDown ? done("already stopped") : not_yet(view);
     case Id::kKill:
     case Id::kSignal:

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <functional>
-#include <set>
 
 #include "core/number.h"
 #include "core/strings.h"
@@ -99,27 +98,32 @@ class Exposition {
 
 }  // namespace
 
-TreeUsage usage_of(const View& view, std::span<const sys::Usage> processes) {
+Processes::Processes(std::vector<sys::Usage> all) : all_(std::move(all)) {
+  std::sort(all_.begin(), all_.end(), [](const auto& a, const auto& b) { return a.parent < b.parent; });
+}
+
+std::span<const sys::Usage> Processes::children(std::int32_t pid) const {
+  const auto begin = std::lower_bound(all_.begin(), all_.end(), pid, [](const auto& p, std::int32_t parent) { return p.parent < parent; });
+  const auto end = std::find_if(begin, all_.end(), [&](const auto& p) { return p.parent != pid; });
+  return {begin, end};
+}
+
+TreeUsage Processes::usage_of(const View& view) const {
   TreeUsage out;
   if (!view.is_up()) return out;
-  std::set<std::int32_t> members = {view.pid};
-  const auto own = std::find_if(processes.begin(), processes.end(), [&](const auto& p) { return p.pid == view.supervise_pid; });
-  const auto session = own == processes.end() ? -1 : own->session;
-  const auto belongs = [&](const sys::Usage& p) {
-    return members.contains(p.parent) || (view.supervise_pid != 0 && p.parent == view.supervise_pid && p.session == session);
-  };
-  // A parent may have a higher pid than its child.
-  for (bool grows = true; grows;) {
-    grows = false;
-    for (const auto& process : processes)
-      if (!members.contains(process.pid) && belongs(process)) grows = members.insert(process.pid).second;
-  }
-  for (const auto& process : processes) {
-    if (!members.contains(process.pid)) continue;
+  const auto add = [&](const auto& self, const sys::Usage& process) -> void {
     ++out.processes;
     out.memory += process.memory;
     out.cpu += process.cpu;
-  }
+    for (const auto& child : children(process.pid))
+      if (child.pid != process.pid) self(self, child);
+  };
+  const auto find = [&](std::int32_t pid) { return std::find_if(all_.begin(), all_.end(), [&](const auto& p) { return p.pid == pid; }); };
+  const auto service = find(view.pid), supervise = find(view.supervise_pid);
+  if (service != all_.end()) add(add, *service);
+  if (supervise == all_.end()) return out;
+  for (const auto& child : children(view.supervise_pid))
+    if (child.pid != view.pid && child.session == supervise->session) add(add, child);
   return out;
 }
 
@@ -136,7 +140,7 @@ string metrics(const std::vector<Measured>& services) {
   for (const auto& service : services)
     for (int i = 0; i <= static_cast<int>(core::State::kFatal); ++i) {
       const auto state = static_cast<core::State>(i);
-      out.sample("state", service, ",state=\"" + string(core::to_text(state)) + "\"", service.row.view.supervised && service.row.view.state == state ? "1" : "0");
+      out.sample("state", service, ",state=\"" + string(core::to_text(state)) + "\"", state_name(service.row.view) == core::to_text(state) ? "1" : "0");
     }
   out.family("starts_total", "counter", "Starts of the service, failed ones included.", [&](const auto& s) { return ours(s) ? number(s.row.view.starts) : std::nullopt; });
   out.header("exits_total", "counter", "Exits of the service by kind: code 0 or not known, another code, signal, core dump.");
@@ -175,9 +179,9 @@ Conditions parse_conditions(std::string_view text) {
 }
 
 bool is_well(const View& view) {
-  if (!view.supervised) return false;
+  if (!view.supervised || view.paused) return false;
   if (view.pid == 0 && view.want == core::Want::kDown) return true;
-  return view.state == core::State::kRunning || (view.state == core::State::kExited && view.exit == "code 0" && view.reason != "exited too quickly");
+  return view.state == core::State::kRunning || view.state == core::State::kStarting || has_ended_well(view);
 }
 
 PluginResult plugin(const std::vector<Measured>& services, std::size_t unknown, const Conditions& warn, const Conditions& crit, core::WallTime now) {

@@ -18,9 +18,18 @@ struct TreeUsage {
   std::uint64_t memory = 0;    // bytes
   core::Nanos cpu{0};
 };
-// All descendants of the service, and those that its supervise has taken in, which are in the supervise's session, as no
-// helper of supervise's own is.
-[[nodiscard]] TreeUsage usage_of(const View& view, std::span<const sys::Usage> processes);
+// All processes of the machine, by their parents.
+class Processes {
+ public:
+  explicit Processes(std::vector<sys::Usage> all);
+  // Of all descendants of the service, and of those that its supervise has taken in, which are in the supervise's session, as
+  // no helper of supervise's own is.
+  [[nodiscard]] TreeUsage usage_of(const View& view) const;
+
+ private:
+  [[nodiscard]] std::span<const sys::Usage> children(std::int32_t pid) const;
+  std::vector<sys::Usage> all_;
+};
 
 struct Measured {
   Row row;

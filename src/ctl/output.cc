@@ -2,17 +2,30 @@
 
 namespace ctl {
 
-void sys_error(const std::string& text) { sys::print_error(text + "\n"); }
+namespace {
+
+sys::Errno g_failure;
+
+}  // namespace
+
+void say(const std::string& text) {
+  if (g_failure.number != 0) return;
+  if (const auto written = sys::write_all(1, text); !written) g_failure = written.error();
+}
+
+sys::Errno output_failure() { return g_failure; }
+
+void complain(const std::string& text) { (void)sys::write_all(2, "supervisectl: " + text + "\n"); }
 
 void Progress::show(const std::string& text) {
   constexpr std::size_t kWidth = 78;
   if (!terminal_) return;
-  sys::print_error("\r\x1b[K" + text.substr(0, kWidth));
+  (void)sys::write_all(2, "\r\x1b[K" + text.substr(0, kWidth));
   shown_ = true;
 }
 
 void Progress::clear() {
-  if (shown_) sys::print_error("\r\x1b[K");
+  if (shown_) (void)sys::write_all(2, "\r\x1b[K");
   shown_ = false;
 }
 

@@ -4,12 +4,15 @@
 #include <string>
 
 #include "sys/client.h"
-#include "sys/process.h"
 
 namespace ctl {
 
+// On standard output. Once that has failed, nothing more is written, and output_failure() says why (EPIPE: nobody reads it).
+void say(const std::string& text);
+[[nodiscard]] sys::Errno output_failure();
+
 // A line on standard error.
-void sys_error(const std::string& text);
+void complain(const std::string& text);
 
 // One line on a terminal, on standard error, that is written again and again and leaves nothing behind.
 class Progress {

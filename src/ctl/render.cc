@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "core/strings.h"
 #include "core/text.h"
 
 namespace ctl {
@@ -45,21 +46,15 @@ std::size_t character(std::string_view text) {
   return wrong ? 0 : n;
 }
 
-string printable(std::string_view text) {
-  string out(text.size(), '\0');
-  core::text::append_printable(out.data(), out.size(), text);
-  return out;
-}
-
 }  // namespace
 
 string table(const std::vector<Row>& rows, core::WallTime now, Colours colours, Clock clock) {
-  std::vector<Cells> lines = {{"NAME", "STATE", "PID", clock ? "SINCE" : "UPTIME", "REASON"}};
+  std::vector<Cells> lines = {{"NAME", "STATE", "PID", clock ? "SINCE" : "FOR", "REASON"}};
   for (const auto& row : rows) {
     const auto& view = row.view;
     const auto begin = since(view);
-    const bool timed = begin != core::WallTime{} && (clock || view.is_up());
-    lines.push_back({printable(row.name), string(state_name(view)), view.supervised && view.pid != 0 ? std::to_string(view.pid) : "-",
+    const bool timed = begin != core::WallTime{};
+    lines.push_back({core::printable(row.name), string(state_name(view)), view.is_up() ? std::to_string(view.pid) : "-",
                      !timed ? "-" : clock ? clock(begin) : brief(now - begin), reason_of(view, now)});
   }
   std::array<std::size_t, kColumns> widths{};
@@ -84,7 +79,7 @@ string table(const std::vector<Row>& rows, core::WallTime now, Colours colours, 
 
 string json_string(std::string_view text) {
   string out = "\"";
-  const auto clean = printable(text);
+  const auto clean = core::printable(text);
   for (std::string_view rest = clean; !rest.empty();) {
     const auto n = character(rest);
     if (rest[0] == '"' || rest[0] == '\\') out += '\\';

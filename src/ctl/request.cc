@@ -126,7 +126,10 @@ class Parser {
       if (!option->global && command.options.find(letter) == std::string_view::npos)
         return fail(string(command.name) + " has no option " + string(option->name) + "; usage: " + usage_of(command));
     }
-    if (command.id == Id::kSignal) upper_case(request_.first);
+    if (command.id == Id::kSignal) request_.first = signal_of(request_.first);
+    if (request_.rolling != 0 && !request_.waits) return fail("--rolling waits for each service, and --no-wait does not");
+    if (request_.watch && (request_.json || request_.quiet)) return fail("--watch goes with neither --json nor --quiet");
+    if (request_.json && request_.quiet) return fail("--json and --quiet exclude each other");
     if (!command.first.empty() && ("|" + string(command.first) + "|").find("|" + request_.first + "|") == string::npos)
       return fail((request_.first.empty() ? string(command.name) + " needs " : "\"" + request_.first + "\" is not ") +
                   string(command.arguments == "SIG" ? command.first : command.arguments) + "; usage: " + usage_of(command));
@@ -135,10 +138,10 @@ class Parser {
     if (command.names == Command::Names::kNone && !request_.names.empty()) fail("usage: " + usage_of(command));
   }
 
-  static void upper_case(string& text) {
-    for (auto& c : text)
-      if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
-    if (text.starts_with("SIG")) text.erase(0, 3);
+  // `HUP` of `hup`, `SIGHUP` and `1`; what is no signal stays as it is.
+  static string signal_of(const string& text) {
+    const auto number = core::parse_signal(text);
+    return number ? string(core::signal_name(*number)) : text;
   }
 
   const std::vector<string>& words_;

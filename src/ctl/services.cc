@@ -20,23 +20,43 @@ bool is_pattern(std::string_view word) { return word.find_first_of("*?[") != std
 
 string error_text(sys::Errno error) { return string(sys::error_text(error.number)); }
 
-// A file that a service may have put there: no link is followed, and no more is read than it can have.
-sys::Result<string> read_entry(sys::System& system, const string& path, std::size_t limit) {
-  const auto fd = sys::owned(system, system.open(sys::kWorkingDirectory, path.c_str(), OpenMode::kRead, 0));
-  if (!fd) return fd.error();
-  const auto info = system.stat(fd->get());
-  if (!info) return info.error();
-  if (info->type != sys::FileType::kRegular) return sys::Errno{EINVAL};
-  string text(limit, '\0');
-  const auto n = system.read(fd->get(), text);
-  if (!n) return n.error();
-  text.resize(*n);
-  return text;
+// The rest is done relative to it, and follows no link: a service may own its directory.
+sys::Result<sys::UniqueFd> open_directory(sys::System& system, const ServiceRef& service) {
+  return sys::owned(system, system.open(sys::kWorkingDirectory, service.dir.c_str(), OpenMode::kSearchFollowing, 0));
 }
 
-// A FIFO for writing, without waiting: ENXIO where nobody reads it.
-sys::Result<sys::UniqueFd> open_fifo(sys::System& system, const string& path) {
-  auto fd = sys::owned(system, system.open(sys::kWorkingDirectory, path.c_str(), OpenMode::kWrite, 0));
+// What was exchanged while it was read is the spare by now, and may be written to: it is read again.
+struct Entry {
+  string text;
+  bool trusted = false;    // nobody but root and ourselves can have written it
+};
+sys::Result<Entry> read_entry(sys::System& system, int dir, const char* name, std::size_t limit) {
+  constexpr int kAttempts = 5;
+  for (int i = 1;; ++i) {
+    const auto fd = sys::owned(system, system.open(dir, name, OpenMode::kRead, 0));
+    if (!fd) return fd.error();
+    const auto info = system.stat(fd->get());
+    if (!info) return info.error();
+    if (info->type != sys::FileType::kRegular) return sys::Errno{EINVAL};
+    Entry entry{string(limit, '\0'), (info->uid == 0 || info->uid == system.own_uid()) && info->links == 1 && (info->mode & 0022U) == 0};
+    const auto n = system.read(fd->get(), entry.text);
+    if (!n) return n.error();
+    entry.text.resize(*n);
+    if (i == kAttempts || sys::is_entry(system, dir, name, fd->get())) return entry;
+  }
+}
+
+sys::Result<sys::UniqueFd> open_inner(sys::System& system, int dir) { return sys::owned(system, system.open(dir, "supervise", OpenMode::kDirectory, 0)); }
+
+// For writing, without waiting: ENXIO where nobody reads it. Ours are in the directory itself, those of daemontools and runit
+// in `supervise`.
+sys::Result<sys::UniqueFd> open_fifo(sys::System& system, int dir, const char* name) {
+  auto fd = sys::owned(system, system.open(dir, name, OpenMode::kWrite, 0));
+  if (!fd && fd.error().number == ENOENT) {
+    const auto inner = open_inner(system, dir);
+    if (!inner) return inner.error();
+    fd = sys::owned(system, system.open(inner->get(), name, OpenMode::kWrite, 0));
+  }
   if (!fd) return fd;
   const auto info = system.stat(fd->get());
   if (!info) return info.error();
@@ -46,21 +66,46 @@ sys::Result<sys::UniqueFd> open_fifo(sys::System& system, const string& path) {
 
 bool is_there(sys::System& system, const string& path) { return static_cast<bool>(system.stat_at(sys::kWorkingDirectory, path.c_str())); }
 
-// Ours have the FIFOs in the directory itself, and links to them where daemontools and runit have theirs.
-string fifo_of(sys::System& system, const ServiceRef& service, const char* name) {
-  const auto own = service.dir + "/" + name;
-  return is_there(system, own) ? own : service.dir + "/supervise/" + name;
+// One that may not be looked into may be one.
+bool is_status_directory(sys::System& system, const string& dir) {
+  for (const auto* entry : {"/state", "/supervise"}) {
+    const auto info = system.stat_at(sys::kWorkingDirectory, (dir + entry).c_str());
+    if (info || info.error().number == EACCES) return true;
+  }
+  return false;
 }
 
-bool is_status_directory(sys::System& system, const string& dir) { return is_there(system, dir + "/state") || is_there(system, dir + "/supervise"); }
+// The services below `root`/`prefix`, which may be some directories deep.
+void add_services(sys::System& system, const string& root, const string& prefix, std::vector<string>& into, unsigned depth = 3) {
+  const auto names = sys::list_directory(root + "/" + prefix);
+  if (!names) return;
+  for (const auto& entry : *names) {
+    if (entry[0] == '.') continue;
+    const auto name = prefix + entry;
+    const auto info = system.stat_at(sys::kWorkingDirectory, (root + "/" + name).c_str());
+    const bool link = info && info->type == sys::FileType::kLink;
+    if (!info || (info->type != sys::FileType::kDirectory && !link)) continue;
+    if (is_status_directory(system, root + "/" + name))
+      into.push_back(name);
+    else if (depth > 1 && !link)
+      add_services(system, root, name + "/", into, depth - 1);
+  }
+}
+
+// What says that something is not there, or not what it would have to be. Every other error says nothing at all.
+bool is_absence(sys::Errno error) {
+  return error.number == ENOENT || error.number == ENOTDIR || error.number == ENXIO || error.number == ELOOP || error.number == EINVAL;
+}
 
 string owner_of(sys::System& system, const string& path) {
   const auto info = system.stat_following(path.c_str());
   return info ? sys::user_name(info->uid) : "somebody else";
 }
 
-string denied(sys::System& system, const ServiceRef& service, const string& path) {
-  return service.name + ": no permission: " + path + " belongs to " + owner_of(system, service.dir);
+string explained(sys::System& system, const ServiceRef& service, const char* entry, sys::Errno error) {
+  const auto path = service.dir + (*entry ? "/" : "") + entry;
+  if (error.number == EACCES) return service.name + ": no permission: " + path + " belongs to " + owner_of(system, service.dir);
+  return service.name + ": " + path + ": " + error_text(error);
 }
 
 bool matches_set(std::string_view& pattern, char c) {
@@ -105,81 +150,94 @@ string root_of(const Request& request) {
   return sys::absolute_path(!request.root.empty() ? request.root : variable && *variable ? variable : "status");
 }
 
-Selection select(sys::System& system, const string& root, const std::vector<string>& names, Missing missing) {
+Selection select(sys::System& system, const string& root, const std::vector<string>& names, const std::vector<string>& configured) {
   Selection out;
-  std::vector<string> known;
+  auto known = configured;
   const auto listed = sys::list_directory(root);
-  if (listed)
-    for (const auto& name : *listed)
-      if (name[0] != '.' && is_status_directory(system, root + "/" + name)) known.push_back(name);
-  const auto add = [&](ServiceRef service) {
-    const auto same = [&](const ServiceRef& other) { return other.dir == service.dir; };
-    if (std::none_of(out.services.begin(), out.services.end(), same)) out.services.push_back(std::move(service));
+  if (listed) add_services(system, root, "", known);
+  std::sort(known.begin(), known.end());
+  known.erase(std::unique(known.begin(), known.end()), known.end());
+  const auto add = [&](const string& name, const string& dir) {
+    const auto same = [&](const ServiceRef& other) { return other.dir == dir; };
+    if (std::none_of(out.services.begin(), out.services.end(), same)) out.services.push_back({name, dir, is_there(system, dir)});
   };
-  const auto need_root = [&] {
-    if (listed) return true;
-    out.complaints.push_back({root + ": " + error_text(listed.error()) + "; -d ROOT or SUPERVISE_ROOT names the directory of the status directories", kUnknown});
-    return false;
+  const auto complain = [&](const string& text) { out.complaints.push_back({text, kUnknown}); };
+  const auto lacks_root = [&] {
+    if (listed || !known.empty()) return false;
+    complain(root + ": " + error_text(listed.error()) + (listed.error().number == ENOENT ? "; -d ROOT or SUPERVISE_ROOT names the directory of the status directories" : ""));
+    return true;
   };
   const std::vector<string> all = {"all"};
   for (const auto& word : names.empty() ? all : names) {
-    if (word == "all" || (is_pattern(word) && word.find('/') == string::npos)) {
-      if (!need_root()) return out;
-      const auto before = out.services.size();
-      for (const auto& name : known)
-        if (word == "all" || matches(word, name)) add({name, root + "/" + name});
-      if (word != "all" && out.services.size() == before) out.complaints.push_back({word + ": no service of " + root + " matches", kUnknown});
-      continue;
-    }
-    const bool path = word.find('/') != string::npos && is_there(system, word);
+    const bool slash = word.find('/') != string::npos;
+    // Services that are deeper in the root have a slash in their names, too.
+    const bool is_known = std::find(known.begin(), known.end(), word) != known.end();
+    const bool path = slash && !is_known && !is_pattern(word) && (is_there(system, word) || !is_there(system, root + "/" + word));
     const auto dir = path ? sys::absolute_path(word) : root + "/" + word;
-    if (is_there(system, dir)) {
-      if (is_status_directory(system, dir) || missing == Missing::kMayBeNew || !system.stat_at(sys::kWorkingDirectory, (dir + "/.").c_str()))
-        add({word, dir});
-      else
-        out.complaints.push_back({word + ": " + dir + " is no status directory: nothing was ever supervised there", kUnknown});
-      continue;
+    if (word == "all" || is_pattern(word)) {
+      if (lacks_root()) return out;
+      bool found = false;
+      for (const auto& name : known) {
+        if (word != "all" && !matches(word, name)) continue;
+        found = true;
+        add(name, root + "/" + name);
+      }
+      if (!found && word != "all") complain(word + ": no service of " + root + " matches");
+      if (!found && word == "all")
+        complain("no services in " + root + (is_status_directory(system, root) ? ", which is a status directory itself: name it as a path" : ""));
+    } else if (is_known || (is_there(system, dir) && (is_status_directory(system, dir) || is_there(system, dir + "/run")))) {
+      add(word, dir);
+    } else if (is_there(system, dir)) {
+      complain(word + ": " + dir + " is no status directory: nothing was ever supervised there");
+    } else if (path) {
+      complain(word + ": no such status directory");
+    } else {
+      if (lacks_root()) return out;
+      const auto near = nearest(word, known);
+      complain(word + ": no such service in " + root + (near.empty() ? "" : "; did you mean " + near + "?"));
     }
-    if (missing == Missing::kMayBeNew) {
-      add({word, dir, false});
-      continue;
-    }
-    if (word.find('/') == string::npos && !need_root()) return out;
-    const auto near = nearest(word, known);
-    out.complaints.push_back({word + ": no such service in " + root + (near.empty() ? "" : "; did you mean " + near + "?"), kUnknown});
   }
   return out;
 }
 
 Reading read(sys::System& system, const ServiceRef& service) {
   Reading out;
-  auto text = read_entry(system, service.dir + "/state", core::kStateMax);
-  std::optional<View> view;
-  if (text) view = view_of_state(*text);
-  if (!text && text.error().number == EACCES) {
-    out.error = denied(system, service, service.dir);
+  const auto dir = open_directory(system, service);
+  const auto failed = [&](const char* entry, sys::Errno error) {
+    out.error = explained(system, service, entry, error);
     return out;
-  }
-  if (!view) {
-    const auto record = read_entry(system, service.dir + "/supervise/status", 64);
-    if (!record && record.error().number == EACCES) {
-      out.error = denied(system, service, service.dir + "/supervise");
-      return out;
-    }
-    if (record) view = view_of_record({reinterpret_cast<const unsigned char*>(record->data()), record->size()});
+  };
+  if (!dir) return is_absence(dir.error()) ? out : failed("", dir.error());
+  const auto state = read_entry(system, dir->get(), "state", core::kStateMax);
+  if (!state && !is_absence(state.error())) return failed("state", state.error());
+  std::optional<View> view;
+  core::RecordedProcesses processes;
+  if (state) view = view_of_state(state->text);
+  if (view) {
+    processes = core::recorded_processes(state->text);
+    out.trusted = state->trusted;
+    if (!out.trusted) view->output = view->errors = view->heartbeat = "";
+  } else if (const auto inner = open_inner(system, dir->get())) {
+    const auto record = read_entry(system, inner->get(), "status", 64);
+    if (!record && !is_absence(record.error())) return failed("supervise/status", record.error());
+    if (record) view = view_of_record({reinterpret_cast<const unsigned char*>(record->text.data()), record->text.size()});
+  } else if (!is_absence(inner.error())) {
+    return failed("supervise", inner.error());
   }
   if (view) out.view = *view;
-  const auto ok = fifo_of(system, service, "ok");
-  const auto fifo = open_fifo(system, ok);
-  if (!fifo && fifo.error().number == EACCES) {
-    out.error = denied(system, service, ok);
+  const auto lives = [&](const core::ProcessId& process) { return process.pid != 0 && process.start != 0 && sys::start_time(system, process.pid) == process.start; };
+  const auto ok = open_fifo(system, dir->get(), "ok");
+  // Who may not write there can still tell whether the process is there.
+  const bool unknown = !ok && ok.error().number == EACCES;
+  if (!ok && !is_absence(ok.error()) && !(unknown && state)) return failed("ok", ok.error());
+  const bool supervised = ok ? true : unknown && lives(processes.supervise);
+  if (supervised && !view) {
+    out.error = service.name + ": a supervise runs in " + service.dir + ", but its state can't be read";
     return out;
   }
-  out.view.supervised = static_cast<bool>(fifo) && view;
-  if (!out.view.supervised && view && text) {
-    const auto processes = core::recorded_processes(*text);
-    out.view.orphaned = processes.service.pid != 0 && processes.service.start != 0 && sys::start_time(system, processes.service.pid) == processes.service.start;
-  }
+  out.view.supervised = supervised;
+  out.supervise = lives(processes.supervise) ? processes.supervise.pid : 0;
+  out.view.orphaned = !supervised && lives(processes.service);
   return out;
 }
 
@@ -190,18 +248,36 @@ Complaint not_supervised(const ServiceRef& service) {
 }
 
 Complaint send(sys::System& system, const ServiceRef& service, std::string_view letters) {
-  const auto path = fifo_of(system, service, "control");
-  const auto fifo = open_fifo(system, path);
+  const auto dir = open_directory(system, service);
+  const auto fifo = dir ? open_fifo(system, dir->get(), "control") : sys::Result<sys::UniqueFd>(dir.error());
   if (!fifo) {
     const auto error = fifo.error().number;
     if (error == ENXIO || error == ENOENT) return not_supervised(service);
-    if (error == EACCES) return {denied(system, service, path) + "; `control_group` in its configuration would let a group write there", kUnknown};
-    return {service.name + ": " + path + ": " + error_text(fifo.error()), kFailed};
+    const auto text = explained(system, service, "control", fifo.error());
+    return {text + (error == EACCES ? "; `control_group` in its configuration would let a group write there" : ""), error == EACCES ? kUnknown : kFailed};
   }
   const auto written = system.write(fifo->get(), letters);
-  if (!written && written.error().number == EAGAIN) return {service.name + ": its supervise takes no commands: " + path + " is full", kFailed};
-  if (!written || *written != letters.size()) return {service.name + ": " + path + ": " + error_text(written.error()), kFailed};
+  if (!written && written.error().number == EAGAIN) return {service.name + ": its supervise takes no commands: " + service.dir + "/control is full", kFailed};
+  if (!written || *written != letters.size()) return {explained(system, service, "control", written.error()), kFailed};
   return {};
+}
+
+sys::Result<sys::UniqueFd> open_log(sys::System& system, const ServiceRef& service, const string& path, OpenMode mode) {
+  const auto slash = path.rfind('/');
+  auto dir = open_directory(system, service);
+  if (!dir) return dir.error();
+  const auto own = system.stat(dir->get()), named = system.stat_following(path.substr(0, slash + 1).c_str());
+  if (!own || !named) return own ? named.error() : own.error();
+  // Elsewhere the path is the administrator's.
+  if (!sys::is_same_file(*own, *named)) dir = sys::owned(system, system.open(sys::kWorkingDirectory, path.substr(0, slash + 1).c_str(), OpenMode::kSearchFollowing, 0));
+  if (!dir) return dir.error();
+  const auto* name = path.c_str() + slash + 1;
+  if (mode != OpenMode::kRead) return sys::open_to_rewrite(system, dir->get(), name);
+  auto fd = sys::owned(system, system.open(dir->get(), name, mode, 0));
+  const auto info = fd ? system.stat(fd->get()) : sys::Result<sys::FileInfo>(fd.error());
+  if (!info) return info.error();
+  const bool plain = info->type == sys::FileType::kRegular && info->links == 1;
+  return plain ? std::move(fd) : sys::Errno{EINVAL};
 }
 
 }  // namespace ctl

@@ -6,7 +6,7 @@
 
 #include "ctl/request.h"
 #include "ctl/view.h"
-#include "sys/system.h"
+#include "sys/unique_fd.h"
 
 namespace ctl {
 
@@ -30,19 +30,23 @@ struct Selection {
 // -d, $SUPERVISE_ROOT or ./status.
 [[nodiscard]] std::string root_of(const Request& request);
 
-// Names, paths, patterns and `all`. A name that has no directory is a complaint, but where `may_be_new` (`start`) says that
-// it need not have one yet. No names: all.
-enum class Missing { kComplain, kMayBeNew };
-[[nodiscard]] Selection select(sys::System& system, const std::string& root, const std::vector<std::string>& names, Missing missing);
+// Names, paths, patterns and `all`; no names: all. A name that has no directory is a complaint, unless it is one of `configured`,
+// which may be started.
+[[nodiscard]] Selection select(sys::System& system, const std::string& root, const std::vector<std::string>& names, const std::vector<std::string>& configured = {});
 
 // Whether `text` matches the shell pattern (fnmatch(3): * ? [...]).
 [[nodiscard]] bool matches(std::string_view pattern, std::string_view text);
 
 struct Reading {
   View view;
-  std::string error;    // empty: none; else why nothing can be said
+  bool trusted = false;            // nobody but root and ourselves can have written its state; else it names no files
+  std::int32_t supervise = 0;      // the pid of its supervise, which lives; 0: not known
+  std::string error;               // empty: none; else why nothing can be said
 };
 [[nodiscard]] Reading read(sys::System& system, const ServiceRef& service);
+
+// Opens a log that its state names, if it is a plain file with one name: for reading (kRead), or to be emptied, if it is ours.
+[[nodiscard]] sys::Result<sys::UniqueFd> open_log(sys::System& system, const ServiceRef& service, const std::string& path, sys::OpenMode mode);
 
 // Writes letters to the control FIFO. Why that failed; empty if it did not.
 [[nodiscard]] Complaint send(sys::System& system, const ServiceRef& service, std::string_view letters);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/state.h"
+#include "core/strings.h"
 
 namespace ctl {
 namespace {
@@ -11,18 +12,12 @@ using std::string;
 
 constexpr std::size_t kDaemontools = 18;
 
-string printable(std::string_view text) {
-  string out(text.size(), '\0');
-  core::text::append_printable(out.data(), out.size(), text);
-  return out;
-}
-
 }  // namespace
 
 std::optional<View> view_of_state(std::string_view text) {
   const auto facts = core::recorded_facts(text);
   if (!facts) return std::nullopt;
-  const auto value = [text](std::string_view key) { return printable(core::state_value(text, key).value_or(std::string_view())); };
+  const auto value = [text](std::string_view key) { return core::printable(core::state_value(text, key).value_or(std::string_view())); };
   View view;
   view.source = View::Source::kOurs;
   view.state = facts->state;
@@ -42,6 +37,8 @@ std::optional<View> view_of_state(std::string_view text) {
   view.exits_core = facts->exits_core;
   view.tries = facts->tries;
   view.coredumps = facts->coredumps;
+  view.cause = facts->reason;
+  view.ended = value("memory").empty();
   view.exit = value("exit");
   view.reason = value("reason");
   view.status = value("status");
@@ -69,20 +66,31 @@ std::optional<View> view_of_record(std::span<const unsigned char> record) {
   view.paused = record[16] != 0;
   view.want = record[17] == 'u' ? core::Want::kUp : record[17] == 'd' ? core::Want::kDown : core::Want::kOnce;
   const bool term_sent = record.size() == core::kStatusSize && record[18] != 0;
+  // runit has `d` for a service that is to run once, too.
+  const bool is_stopping = record.size() == core::kStatusSize ? term_sent : view.want == core::Want::kDown;
   if (view.pid != 0)
-    view.state = term_sent || view.want == core::Want::kDown ? core::State::kStopping : core::State::kRunning;
+    view.state = is_stopping ? core::State::kStopping : core::State::kRunning;
   else
     view.state = view.want == core::Want::kUp ? core::State::kBackoff : view.want == core::Want::kDown ? core::State::kStopped : core::State::kExited;
   if (view.state == core::State::kRunning) view.ready = view.since;
   return view;
 }
 
-std::string_view state_name(const View& view) { return view.supervised ? core::to_text(view.state) : "UNSUPERVISED"; }
+bool has_ended_well(const View& view) {
+  if (view.state != core::State::kExited) return false;
+  if (view.cause == core::Reason::kExpectedExit) return true;
+  return (view.cause == core::Reason::kOnce || view.cause == core::Reason::kNoRestart) && view.exit == "code 0";
+}
+
+bool was_given_up(const View& view) { return !view.supervised && view.pid == 0 && view.state == core::State::kFatal; }
+
+std::string_view state_name(const View& view) { return view.supervised || was_given_up(view) ? core::to_text(view.state) : "UNSUPERVISED"; }
 
 string reason_of(const View& view, core::WallTime now) {
   if (!view.supervised) {
     if (view.orphaned) return "pid " + std::to_string(view.pid) + " runs on; a supervise that is started will adopt it";
-    return view.source == View::Source::kNone ? "never started" : "no supervise runs there";
+    const string none = view.source == View::Source::kNone ? "never started" : "no supervise runs there";
+    return was_given_up(view) && !view.reason.empty() ? view.reason + "; " + none : none;
   }
   string out = view.reason;
   const auto add = [&out](const string& text) { out += (out.empty() ? "" : "; ") + text; };
@@ -93,11 +101,12 @@ string reason_of(const View& view, core::WallTime now) {
   if (view.pid == 0 && view.next_start > now) add("next start in " + brief(view.next_start - now));
   if (view.state == core::State::kRunning && view.source == View::Source::kOurs && view.ready == core::WallTime{}) add("not ready");
   if (view.pid != 0 && view.want == core::Want::kOnce) add("once");
+  if (view.pid != 0 && view.tries > 1) add(std::to_string(view.tries) + " exits lately" + (view.exit.empty() ? "" : ", the last: " + view.exit));
   if (!view.alarms_on) add("alarms off");
   return out;
 }
 
-core::WallTime since(const View& view) { return view.supervised && view.pid != 0 ? view.started : view.since; }
+core::WallTime since(const View& view) { return view.is_up() ? view.started : view.since; }
 
 string brief(core::Nanos time) {
   const auto seconds = std::max<std::int64_t>(0, std::chrono::duration_cast<std::chrono::seconds>(time).count());

@@ -24,9 +24,11 @@ struct View {
   core::WallTime since{}, started{}, ready{}, next_start{};    // the epoch: none
   std::uint64_t starts = 0, exits = 0, exits_nonzero = 0, exits_signal = 0, exits_core = 0;
   unsigned tries = 0, coredumps = 0;
+  core::Reason cause = core::Reason::kNone;    // of `reason`, where it is one of those that have no details
+  bool ended = false;                          // its last supervise has ended as it was told, and the next one begins anew
   std::string exit, reason, status, output, errors, heartbeat;
 
-  [[nodiscard]] bool is_up() const { return supervised && pid != 0; }
+  [[nodiscard]] bool is_up() const { return (supervised || orphaned) && pid != 0; }
   friend bool operator==(const View&, const View&) = default;
 };
 
@@ -35,11 +37,16 @@ struct View {
 // Of a `supervise/status` of daemontools (18 bytes) or runit (20): https://cr.yp.to/daemontools/supervise.html, runsv(8).
 [[nodiscard]] std::optional<View> view_of_record(std::span<const unsigned char> record);
 
-// RUNNING and so on; `UNSUPERVISED` where no supervise runs.
+// Whether it has ended by itself, as it should.
+[[nodiscard]] bool has_ended_well(const View& view);
+
+// Whether its supervise has given up and ended.
+[[nodiscard]] bool was_given_up(const View& view);
+// RUNNING and so on; `UNSUPERVISED` where no supervise runs, but FATAL where it has given up.
 [[nodiscard]] std::string_view state_name(const View& view);
 // Why it is so, in words; may be empty.
 [[nodiscard]] std::string reason_of(const View& view, core::WallTime now);
-// Since when it is up, or in its state; the epoch: not known.
+// Since when it is up, or down; the epoch: not known.
 [[nodiscard]] core::WallTime since(const View& view);
 // `12s`, `3m 05s`, `2h 03m`, `5d 04h`.
 [[nodiscard]] std::string brief(core::Nanos time);

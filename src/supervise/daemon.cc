@@ -323,7 +323,7 @@ void Daemon::check_directory() {
   last_check_ = now_.mono;
   retry_ = core::after(now_.mono, kRetry);
   auto check = directory_.check();
-  const auto output = output_.check(directory_.descriptor(), directory_.inner());
+  const auto output = directory_.is_taken() ? sys::StatusDir::Check() : output_.check(directory_.descriptor(), directory_.inner());
   if (!check.mended) check.mended = output.mended;
   if (!check.failure) check.failure = output.failure;
   // A second look: what is removed while it is mended raises no event of its own.

@@ -2,6 +2,7 @@
 #include <optional>
 
 #include "core/conf.h"
+#include "core/strings.h"
 #include "core/version.h"
 #include "supervise/daemon.h"
 #include "supervise/options.h"
@@ -22,14 +23,8 @@ constinit sys::RealSystem g_system;
 constinit std::optional<Daemon> g_daemon;
 
 // Names and values in it are from outside, and this may be a terminal.
-std::string printable(std::string_view text) {
-  std::string out(text.size(), '\0');
-  core::text::append_printable(out.data(), out.size(), text);
-  return out;
-}
-
 int complain(const std::string& what, int status) {
-  (void)g_system.write_unless_blocked(2, "supervise: " + printable(what) + "\n");
+  (void)g_system.write_unless_blocked(2, "supervise: " + core::printable(what) + "\n");
   return status;
 }
 
@@ -79,7 +74,7 @@ std::string distrust(sys::System& system, const Identity& identity) {
 void print_settings(const core::Settings& settings) {
   for (const auto& key : core::keys()) {
     const auto value = key.print(settings);
-    sys::print(std::string(key.name) + " :" + (value.empty() ? "" : " " + printable(value)) + "\n");
+    sys::print(std::string(key.name) + " :" + (value.empty() ? "" : " " + core::printable(value)) + "\n");
   }
 }
 

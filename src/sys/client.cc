@@ -5,6 +5,8 @@
 #include <poll.h>
 #include <pwd.h>
 #include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -30,6 +32,10 @@ namespace {
 constexpr core::Nanos kLook = std::chrono::milliseconds(50);
 constexpr std::size_t kMaxText = 64 * 1024;
 
+// The limit that a program we start is to have, as we had it.
+rlimit g_descriptors{};
+bool g_descriptors_raised = false;
+
 std::string of_process(std::int32_t pid, const char* name) { return "/proc/" + std::to_string(pid) + "/" + name; }
 
 // The fields of /proc/PID/stat from the third on (proc(5)): the second is a name, which may have anything in it.
@@ -45,7 +51,8 @@ Usage parse_usage(std::int32_t pid, std::string_view text) {
   usage.pid = pid;
   usage.parent = static_cast<std::int32_t>(fields[4]);
   usage.session = static_cast<std::int32_t>(fields[6]);
-  usage.cpu = core::seconds(1) * (fields[14] + fields[15] + fields[16] + fields[17]) / ticks;
+  const auto used = fields[14] + fields[15] + fields[16] + fields[17];
+  usage.cpu = core::seconds(used / ticks) + core::Nanos(core::seconds(1)) * (used % ticks) / ticks;
   usage.memory = static_cast<std::uint64_t>(std::max(fields[24], std::int64_t{0}) * page);
   return usage;
 }
@@ -76,6 +83,17 @@ Result<std::vector<std::string>> list_directory(const std::string& path) {
 
 void ignore_broken_pipes() { signal(SIGPIPE, SIG_IGN); }
 
+void allow_many_descriptors() {
+  if (getrlimit(RLIMIT_NOFILE, &g_descriptors) < 0) return;
+  const rlimit most{g_descriptors.rlim_max, g_descriptors.rlim_max};
+  g_descriptors_raised = setrlimit(RLIMIT_NOFILE, &most) == 0;
+}
+
+unsigned terminal_lines(int fd) {
+  winsize size{};
+  return ioctl(fd, TIOCGWINSZ, &size) < 0 ? 0 : size.ws_row;
+}
+
 #ifdef __linux__
 Changes::Changes(System& system) {
   if (const int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK); fd >= 0) fd_ = {system, fd};
@@ -83,8 +101,8 @@ Changes::Changes(System& system) {
 void Changes::watch(const std::string& directory) {
   constexpr std::uint32_t kEvents = IN_CREATE | IN_DELETE | IN_MOVE | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR;
   const bool watched = fd_ && inotify_add_watch(fd_.get(), directory.c_str(), kEvents) >= 0;
-  // What is not there, no directory, or not for us, no look would show either.
-  if (!watched && (!fd_ || (errno != ENOENT && errno != ENOTDIR && errno != EACCES))) complete_ = false;
+  // What is not there, or no directory, no look would show either.
+  if (!watched && (!fd_ || (errno != ENOENT && errno != ENOTDIR))) complete_ = false;
 }
 #else
 Changes::Changes(System&) {}
@@ -153,6 +171,7 @@ std::string time_of_day(core::WallTime time) {
 
 Errno become(const std::vector<std::string>& arguments) {
   signal(SIGPIPE, SIG_DFL);
+  if (g_descriptors_raised) (void)setrlimit(RLIMIT_NOFILE, &g_descriptors);
   const auto words = pointers(arguments);
   execvp(words[0], words.data());
   return {errno};
@@ -204,12 +223,13 @@ Finished output_of(const std::vector<std::string>& arguments) {
   return out;
 }
 
-void print_error(std::string_view text) {
+Status write_all(int fd, std::string_view text) {
   while (!text.empty()) {
-    const auto n = write(2, text.data(), text.size());
-    if (n < 0 && errno != EINTR) return;
+    const auto n = write(fd, text.data(), text.size());
+    if (n < 0 && errno != EINTR) return Errno{errno};
     if (n > 0) text.remove_prefix(static_cast<std::size_t>(n));
   }
+  return ok();
 }
 
 }  // namespace sys

@@ -19,6 +19,9 @@ namespace sys {
 // A writer whose reader has gone gets an error, and not the signal PIPE.
 void ignore_broken_pipes();
 
+// As many as this user may have. What we run or become has the limit that we had.
+void allow_many_descriptors();
+
 // Waits for entries that are made, removed or renamed in directories (inotify(7), Linux). Where the system has none to give,
 // wait() returns every 50 ms instead.
 class Changes {
@@ -49,9 +52,11 @@ struct Usage {
 // The name of a user; the number where there is none.
 [[nodiscard]] std::string user_name(std::uint32_t uid);
 
-void print_error(std::string_view text);
+// Writes all of it, waiting where it has to.
+Status write_all(int fd, std::string_view text);
 
 [[nodiscard]] bool is_terminal(int fd);
+[[nodiscard]] unsigned terminal_lines(int fd);    // 0: not known
 [[nodiscard]] const char* environment_variable(const char* name);    // null: not set
 
 // `14:02:31`, local time.

@@ -104,6 +104,14 @@ FileInfo info_of(const struct stat& st) {
   return {type, st.st_mode & 07777U, st.st_uid, st.st_gid, st.st_nlink, st.st_dev, st.st_ino, st.st_size, time(st.st_mtim), time(st.st_ctim)};
 }
 
+#if defined(O_PATH)
+constexpr int kSearch = O_PATH;
+#elif defined(O_SEARCH)
+constexpr int kSearch = O_SEARCH;
+#else
+constexpr int kSearch = O_RDONLY;
+#endif
+
 int flags_of(OpenMode mode) {
   constexpr int kAlways = O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
   switch (mode) {
@@ -117,6 +125,7 @@ int flags_of(OpenMode mode) {
     case OpenMode::kCreateToRewrite: return O_RDWR | O_CREAT | O_EXCL | kAlways;
     case OpenMode::kDirectory: return O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
     case OpenMode::kDirectoryFollowing: return O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+    case OpenMode::kSearchFollowing: return kSearch | O_DIRECTORY | O_CLOEXEC;
   }
   return O_RDONLY;
 }

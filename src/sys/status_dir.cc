@@ -165,7 +165,8 @@ StatusDir::Check StatusDir::check() {
   if (before || !lock_ || !is_entry(system_, dir_.get(), "lock", lock_.get())) {
     if (!result.mended) result.mended = "lock";
     result.failure = open_lock();
-    if (result.failure.error.number == EWOULDBLOCK) {
+    taken_ = result.failure.error.number == EWOULDBLOCK && is_lock_anothers();
+    if (taken_) {
       if (before) dir_ = std::move(before);
       result.failure = failure("cannot put back, as another supervise has it,", path_.c_str(), Errno{EBUSY});
       return result;
@@ -183,6 +184,12 @@ StatusDir::Check StatusDir::check() {
   result.republish = !intact;
   if (!intact && !result.mended) result.mended = "status";
   return result;
+}
+
+// Our own lock stands in our way where only the look at it had failed.
+bool StatusDir::is_lock_anothers() {
+  const auto named = system_.stat_at(dir_.get(), "lock"), ours = system_.stat(lock_.get());
+  return named && ours && !is_same_file(*named, *ours);
 }
 
 bool StatusDir::is_in_place() {
@@ -208,6 +215,7 @@ core::StateText StatusDir::recorded_state() {
 }
 
 Failure StatusDir::publish(const core::Status& status, std::string_view state, Means means) {
+  if (taken_) return failure("cannot write", "status", Errno{EBUSY});
   const auto ours = core::encode_status(status);
   const auto tools = core::encode_runit_status(status);
   const auto bytes = [](const core::StatusRecord& record) {

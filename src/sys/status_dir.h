@@ -39,6 +39,8 @@ class StatusDir {
     Failure failure;
   };
   Check check();
+  // Whether another supervise has locked it since. Nothing is published then.
+  [[nodiscard]] bool is_taken() const { return taken_; }
 
   // For a reloaded control_group.
   Failure set_group(std::uint32_t group);
@@ -60,6 +62,7 @@ class StatusDir {
   Failure open_entries(Check& result);
   void remove_entries();
   [[nodiscard]] bool is_in_place();
+  [[nodiscard]] bool is_lock_anothers();
   [[nodiscard]] bool has_link(int dir, const char* name, const char* target);
   [[nodiscard]] Result<OpenedDirectory> open_path(Missing missing);
   Failure set_directory_access();
@@ -74,6 +77,7 @@ class StatusDir {
   EventLog log_;
   PublishedFile status_, state_, runit_status_;
   bool made_directory_ = false;
+  bool taken_ = false;
   bool resolved_ = false;                  // path_ has no links in it, and is to have none
   unsigned found_mode_ = 0700;             // of the directory, as it was
   std::uint32_t found_group_ = kKeepGroup;

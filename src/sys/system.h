@@ -50,6 +50,7 @@ enum class OpenMode {
   kCreateToRewrite,  // the same, without appending
   kDirectory,
   kDirectoryFollowing,    // follows links
+  kSearchFollowing,       // the same, for looking things up in it alone: it need not be readable
 };
 
 struct Poll {

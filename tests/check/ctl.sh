@@ -44,6 +44,10 @@ END
     }
     expect 'start status stop' st
     expect 'web-1 web-2' restart web
+mkdir -p "$work/status/\$(touch pwned)/supervise"
+expect '\$\(touch\ pwned\)' stop '$'
+[ ! -e "$work/pwned" ] || fail 'bash completion has executed a name'
+rmdir "$work/status/\$(touch pwned)/supervise" "$work/status/\$(touch pwned)"
     expect 'all' stop al
     expect 'web-1 web-2' -d status stop w
     expect 'off on' alarm o
@@ -75,7 +79,7 @@ expect_svc ': restarted (pid [0-9]*)$' restart
 expect_svc ': alarms off$' alarm off
 grep -qx 'alarm=off' "$work/status/web-1/state" || fail 'svc STATUSDIR alarm off has not switched it off'
 expect_svc ': alarms on$' alarm on
-expect_svc ': reads its configuration again$' reconf
+expect_svc ': configuration read again$' reconf
 expect_svc 'RUNNING' status
 for wrong in '' frob 'alarm maybe' 'stop now'; do
     # shellcheck disable=SC2086  # words

@@ -98,7 +98,7 @@ TEST_CASE("supervisectl start takes a run file and says what it lacks where ther
   site.dir("runner").await_command({"sleep", "1000"});
   const auto none = site.ctl({"start", "nothing"});
   CHECK(none.code == 4);
-  CHECK_THAT(none.err, Catch::Contains("nothing says what it would run") && Catch::Contains("status/nothing/run"));
+  CHECK_THAT(none.err, Catch::Contains("nothing: no such service in "));
   CHECK_FALSE(fs::exists(site.work / "status/nothing"));
   write_file(site.work / "supervise.conf", "[nothing]\ncommand : sleep 1\nstopwaitsecs : never\n");
   const auto faulty = site.ctl({"start", "nothing"});
@@ -118,10 +118,14 @@ TEST_CASE("supervisectl start with a service whose supervise was killed adopts i
   CHECK_THAT(status.out, Catch::Contains("UNSUPERVISED") && Catch::Contains("pid " + std::to_string(pid) + " runs on"));
   const auto stop = site.ctl({"stop", "web-1"});
   CHECK(stop.code == 1);
-  CHECK_THAT(stop.err, Catch::Contains("`start` adopts it"));
-  const auto restart = site.ctl({"restart", "web-1"});
-  CHECK(restart.code == 3);
-  CHECK_THAT(restart.err, Catch::Contains("no supervise runs in " + (site.work / "status/web-1").string()) && Catch::Contains("supervisectl start web-1"));
+  CHECK_THAT(stop.err, Catch::Contains("`supervisectl start` lets one adopt it"));
+  for (const Words& words : {Words{"restart", "web-1"}, Words{"exit", "web-1"}, Words{"kill", "web-1"}}) {
+    const auto result = site.ctl(words);
+    CHECK(result.code == 1);
+    CHECK_THAT(result.err, Catch::Contains("pid " + std::to_string(pid) + " runs on without a supervise"));
+  }
+  CHECK(site.ctl({"wait", "down", "-t", "1", "web-1"}).code == 1);
+  CHECK(alive(pid));
   CHECK(site.done({"start", "web-1"}) == "web-1: running (pid " + std::to_string(pid) + ")\n");
   CHECK(site.dir("web-1").recorded_supervise() != supervise);
 }
@@ -133,10 +137,10 @@ TEST_CASE("supervisectl signals and pauses and kills and runs once") {
   const auto pid = site.dir("svc").await_service();
   const auto wants = [&](const std::string& line) { return wait_until([&] { return count_lines(marks / "signals", line) > 0; }); };
   for (const std::string name : {"HUP", "TERM", "INT", "QUIT", "ALRM", "USR1", "USR2", "WINCH"}) {
-    CHECK(site.done({"signal", name, "svc"}) == "svc: got " + name + "\n");
+    CHECK(site.done({"signal", name, "svc"}) == "svc: " + name + " sent\n");
     CHECK(wants("got " + name));
   }
-  CHECK(site.done({"signal", "sigusr1", "svc"}) == "svc: got USR1\n");
+  CHECK(site.done({"signal", "sigusr1", "svc"}) == "svc: USR1 sent\n");
   CHECK(site.done({"pause", "svc"}) == "svc: paused (pid " + std::to_string(pid) + ")\n");
   CHECK(process(pid)->state == 'T');
   CHECK_THAT(site.done({"status", "svc"}), Catch::Contains("paused"));
@@ -172,7 +176,7 @@ TEST_CASE("supervisectl reload checks the file first and config shows what it sa
   CHECK_THAT(faulty.err, Catch::Contains("supervise.conf:3: ") && Catch::Contains("the settings in force stay"));
   CHECK(site.dir("svc").log().find("configuration") == site.dir("svc").log().rfind("configuration"));
   write_file(site.work / "supervise.conf", "[svc]\ncommand : sleep 1000\nstopwaitsecs : 8\n");
-  CHECK(site.done({"reload", "svc"}) == "svc: reads its configuration again\n");
+  CHECK(site.done({"reload", "svc"}) == "svc: configuration read again\n");
   site.dir("svc").await_log("configuration read again");
 }
 
@@ -196,7 +200,12 @@ TEST_CASE("supervisectl names what there is to do about a wrong name and a lacki
   expect({"stop", "wbe-1"}, 4, "wbe-1: no such service in " + (site.work / "status").string() + "; did you mean web-1?");
   expect({"status", "db-*"}, 4, "db-*: no service of " + (site.work / "status").string() + " matches");
   expect({"-d", "nowhere", "status"}, 4, "nowhere: No such file or directory; -d ROOT or SUPERVISE_ROOT names");
-  expect({"-d", ".", "stop", "status"}, 4, "is no status directory");
+  fs::create_directory(site.work / "plain");
+  expect({"-d", ".", "stop", "plain"}, 4, "is no status directory");
+  expect({"-d", "plain", "check"}, 4, "no services in " + (site.work / "plain").string());
+  expect({"-d", "status/web-1", "status"}, 4, "which is a status directory itself");
+  CHECK(site.ctl({"stop", "web-1", "--no-wait", "web-?", "all"}).code == 0);
+  site.done({"start", "web-1"});
   expect({"stop"}, 2, "stop needs a NAME, a pattern, or all; usage: supervisectl stop");
   expect({"stauts"}, 2, "no command stauts; did you mean status?");
   expect({"signal", "FOO", "web-1"}, 2, "\"FOO\" is not HUP|TERM|");
@@ -236,7 +245,7 @@ TEST_CASE("supervisectl waits as long as it is told and no longer") {
   site.done({"start", "stubborn"});
   const auto stop = site.ctl({"stop", "-t", "1", "stubborn"});
   CHECK(stop.code == 1);
-  CHECK_THAT(stop.err, Catch::Contains("stubborn: not in 1s, still STOPPING"));
+  CHECK_THAT(stop.err, Catch::Contains("stubborn: stop is not done after 1s; the service is STOPPING"));
   CHECK(site.ctl({"wait", "down", "-t", "1", "stubborn"}).code == 1);
   Child waiter({.argv = {supervisectl_program(), "wait", "down", "stubborn"}, .directory = site.work.path()});
   ::kill(site.dir("stubborn").status().pid, SIGKILL);
@@ -325,7 +334,7 @@ TEST_CASE("supervisectl status has a table and JSON and exit statuses for script
   const Site site(kTwo);
   site.done({"start", "web-1", "web-2", "other"});
   const auto table = site.done({"status"});
-  CHECK_THAT(lines_in(table)[0], Catch::StartsWith("NAME") && Catch::Contains("STATE") && Catch::Contains("UPTIME"));
+  CHECK_THAT(lines_in(table)[0], Catch::StartsWith("NAME") && Catch::Contains("STATE") && Catch::Contains("FOR"));
   CHECK(lines_in(table).size() == 4);
   CHECK(table.find('\x1b') == std::string::npos);
   CHECK(site.done({"check"}).empty());
@@ -421,6 +430,156 @@ TEST_CASE("supervisectl metrics counts exits by kind and what the whole tree use
   CHECK(lint.code == 0);
 }
 
+TEST_CASE("supervisectl reload and config work after an upgrade") {
+  const Site site("[svc]\ncommand : sleep 1000\nstopwaitsecs : 7\n");
+  site.done({"start", "svc"});
+  site.done({"upgrade", "svc"});
+  CHECK_THAT(site.done({"config", "svc"}), Catch::Contains("stopwaitsecs : 7\n"));
+  CHECK(site.done({"reload", "svc"}) == "svc: configuration read again\n");
+  // What supervise refuses although the file has no error: the command is gone.
+  write_file(site.work / "supervise.conf", "[other]\ncommand : sleep 1000\n");
+  const auto refused = site.ctl({"reload", "svc"});
+  CHECK(refused.code == 1);
+  CHECK_THAT(refused.err, Catch::Contains("the settings in force stay"));
+}
+
+TEST_CASE("supervisectl start all starts what the configuration has") {
+  const Site site(kTwo);
+  fs::remove(site.work / "status");
+  CHECK(lines_in(site.done({"start", "all"})).size() == 3);
+  CHECK(site.done({"start", "web-*"}).find("already running") != std::string::npos);
+  CHECK_THAT(site.ctl({"start", "othre"}).err, Catch::Contains("did you mean other?"));
+  site.done({"exit", "other"});
+  CHECK_THAT(site.done({"restart", "other"}), Catch::StartsWith("other: restarted (pid "));
+}
+
+TEST_CASE("supervisectl finds services that are deeper in the root") {
+  const Site site(section("group/one", {"sleep", "1000"}) + section("two", {"sleep", "1000"}));
+  site.done({"start", "group/one", "two"});
+  CHECK(site.done({"status", "-q"}) == "group/one\ntwo\n");
+  CHECK_THAT(site.done({"stop", "group/*"}), Catch::StartsWith("group/one: stopped"));
+  CHECK(lines_in(site.done({"exit", "all"})).size() == 2);
+}
+
+TEST_CASE("supervisectl start goes on for a service whose supervise was killed while it was down") {
+  TempDir marks;
+  const Site site(section("job", service({"started", marks / "runs", "exit", "0"}), "startsecs : 0\nautorestart : false\n"));
+  site.done({"start", "job"});
+  site.dir("job").await_state("EXITED");
+  const auto supervise = site.dir("job").recorded_supervise();
+  ::kill(supervise, SIGKILL);
+  REQUIRE(wait_until([&] { return !alive(supervise); }));
+  const auto runs = lines_of(marks / "runs").size();
+  CHECK(site.ctl({"start", "job"}).code == 0);
+  site.dir("job").await_lines(marks / "runs", runs + 1);
+}
+
+TEST_CASE("supervisectl notices at once that a supervise was killed while it waits for it") {
+  const Site site(section("stubborn", {"sh", "-c", "'trap \"\" TERM; while :; do sleep 0.1; done'"}, "stopwaitsecs : 0\n"));
+  site.done({"start", "stubborn"});
+  Child stop({.argv = {supervisectl_program(), "stop", "-t", "0", "stubborn"}, .directory = site.work.path()});
+  site.dir("stubborn").await_state("STOPPING");
+  ::kill(site.dir("stubborn").recorded_supervise(), SIGKILL);
+  const auto result = stop.wait();
+  CHECK(result.code == 1);
+  CHECK_THAT(result.err, Catch::Contains("runs on without a supervise"));
+  ::kill(site.dir("stubborn").status().pid, SIGKILL);
+}
+
+TEST_CASE("supervisectl fails where its output can not be written") {
+  const Site site(kTwo);
+  site.done({"start", "web-1"});
+  for (const auto* command : {"status", "status --json", "metrics", "pid", "check --warn uptime\\<9999"}) {
+    const auto result = shell(supervisectl_program() + " " + command + " >/dev/full", site.work.path());
+    INFO(command);
+    CHECK(result.code == 1);
+    CHECK_THAT(result.err, Catch::Contains("cannot write to standard output: No space left on device"));
+  }
+  Child watch({.argv = {"sh", "-c", supervisectl_program() + " status --watch | head -n 1"}, .directory = site.work.path()});
+  REQUIRE(wait_until([&] { return watch.out().find("web-1") != std::string::npos; }));
+  site.done({"stop", "web-1"});
+  CHECK(watch.wait().code == 0);
+}
+
+TEST_CASE("supervisectl says when it can not see a service and does not call that well") {
+  SKIP_UNLESS(is_root() && has_program("setpriv"), "needs root and setpriv");
+  const Site site(kTwo);
+  site.done({"start", "web-1", "web-2"});
+  for (auto path = site.work.path(); path.has_relative_path(); path = path.parent_path()) chmod(path.c_str(), 0755);
+  chmod((site.work / "status").c_str(), 0755);
+  chmod(site.dir("web-1").dir().c_str(), 0755);
+  const auto as_nobody = [&](const Words& words) {
+    Words argv = {"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", supervisectl_program()};
+    argv.insert(argv.end(), words.begin(), words.end());
+    return run(Command{.argv = argv, .directory = site.work.path()});
+  };
+  // What is readable can be watched without a right to command it.
+  CHECK(as_nobody({"status", "web-1"}).code == 0);
+  CHECK(as_nobody({"check", "web-1"}).code == 0);
+  const auto both = as_nobody({"check"});
+  CHECK(both.code == 4);
+  CHECK_THAT(both.err, Catch::Contains("web-2: no permission"));
+  CHECK(as_nobody({"check", "--crit", "exits>100"}).code == 3);
+  CHECK(as_nobody({"stop", "web-1"}).code == 4);
+}
+
+TEST_CASE("supervisectl waits without polling out its time where it may not watch the directory") {
+  SKIP_UNLESS(is_root() && has_program("setpriv"), "needs root and setpriv");
+  const Site site("[svc]\ncommand : sleep 1000\ncontrol_group : nogroup\n");
+  for (auto path = site.work.path(); path.has_relative_path(); path = path.parent_path()) chmod(path.c_str(), 0755);
+  chmod((site.work / "status").c_str(), 0755);
+  site.done({"start", "svc"});
+  const auto stop = run(Command{.argv = {"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", supervisectl_program(), "stop", "-t", "15", "svc"}, .directory = site.work.path()});
+  CHECK(stop.code == 0);
+  CHECK(stop.out == "svc: stopped\n");
+}
+
+TEST_CASE("supervisectl with few descriptors still stops every service") {
+  std::string conf;
+  for (int i = 0; i < 12; ++i) conf += section("s" + std::to_string(i), {"sleep", "1000"});
+  const Site site(conf);
+  site.done({"start", "all"});
+  const auto result = shell("ulimit -n 8; exec " + supervisectl_program() + " exit all", site.work.path());
+  INFO(result.err);
+  for (int i = 0; i < 12; ++i) CHECK((result.code != 0 || !has_reader(site.dir("s" + std::to_string(i)) / "ok")));
+  CHECK(site.ctl({"exit", "all"}).code == 0);
+}
+
+TEST_CASE("supervisectl does not trust a state that somebody else has written") {
+  SKIP_UNLESS(is_root(), "needs another user");
+  const Site site;
+  const auto dir = site.work / "status/evil";
+  fs::create_directory(dir);
+  write_file(site.work / "precious", "precious");
+  const auto forge = [&](const std::string& more) {
+    write_file(dir / "state", "name=evil\nstate=RUNNING\npid=1\nsupervise_pid=1\nwant=up\nstdout=" + (site.work / "precious").string() + "\n" + more);
+    REQUIRE(chown((dir / "state").c_str(), 65534, 65534) == 0);
+  };
+  forge("");
+  REQUIRE(chown(dir.c_str(), 65534, 65534) == 0);
+  const auto clear = site.ctl({"clear", "evil"});
+  CHECK(clear.code == 1);
+  CHECK_THAT(clear.err, Catch::Contains("its state belongs to somebody else"));
+  CHECK(text_of(site.work / "precious") == "precious");
+  CHECK(site.ctl({"tail", "evil"}).code == 1);
+  // A run file of theirs would be run with our rights.
+  fs::remove(dir / "state");
+  write_script(dir / "run", "exec sleep 1000");
+  REQUIRE(chown((dir / "run").c_str(), 65534, 65534) == 0);
+  const auto start = site.ctl({"start", "evil"});
+  CHECK(start.code == 1);
+  CHECK_THAT(start.err, Catch::Contains("belongs to somebody else"));
+}
+
+TEST_CASE("supervisectl follows no link from one status directory to another") {
+  const Site site(kTwo);
+  site.done({"start", "web-1"});
+  fs::create_directory(site.work / "status/evil");
+  fs::create_directory_symlink(site.dir("web-1").dir(), site.work / "status/evil/supervise");
+  CHECK(site.ctl({"stop", "evil"}).code != 1);
+  CHECK(site.dir("web-1").status().want == 'u');
+}
+
 TEST_CASE("supervisectl is quick with 200 services and stops them all at once") {
   constexpr std::size_t kMany = 200;
   std::string conf;
@@ -449,6 +608,12 @@ TEST_CASE("supervisectl commands a service of runit and one of daemontools") {
     fs::create_directory(site.work / "status" / name);
     write_script(site.work / "status" / name / "run", "exec sleep 1000");
   }
+  const auto unknown = [&](const Words& words) {
+    const auto result = site.ctl(words);
+    INFO(joined(words));
+    CHECK(result.code == 1);
+    CHECK_THAT(result.err, Catch::Contains("daemontools and runit know no ") || Catch::Contains("is not known"));
+  };
   Child runsv({.argv = {"runsv", site.work / "status/runit"}});
   Child supervise({.argv = {"/usr/bin/supervise", site.work / "status/tools"}});
   for (const std::string name : {"runit", "tools"}) {
@@ -462,6 +627,9 @@ TEST_CASE("supervisectl commands a service of runit and one of daemontools") {
     CHECK_FALSE(alive(std::atoi(pid.c_str())));
     CHECK_THAT(site.ctl({"status", name}).out, Catch::Contains("STOPPED"));
     CHECK_THAT(site.done({"start", name}), Catch::StartsWith(name + ": running (pid "));
+    for (const auto& words : {Words{"reload", name}, Words{"rotate", name}, Words{"upgrade", name}, Words{"alarm", "off", name}, Words{"config", name}, Words{"clear", name}, Words{"tail", name}}) unknown(words);
+    CHECK_THAT(site.done({"once", name}), Catch::StartsWith(name + ": running, once"));
+    site.done({"start", name});
     const auto before = pid_text();
     CHECK_THAT(site.done({"restart", name}), Catch::StartsWith(name + ": restarted (pid "));
     CHECK(pid_text() != before);

@@ -370,7 +370,10 @@ TEST_CASE("A directory that another supervise has taken over is left alone until
   Restartable first(service({}));
   const auto first_service = first.dir.await_service();
   ::kill(first.pid, SIGSTOP);
-  fs::remove_all(first.dir.dir());
+  SECTION("the directory was removed") { fs::remove_all(first.dir.dir()); }
+  SECTION("what is in it was removed") {
+    for (const auto& entry : fs::directory_iterator(first.dir.dir())) fs::remove_all(entry.path());
+  }
   REQUIRE(supervise(first.words, first.work.path()).code == 0);
   const auto second = first.dir.recorded_supervise();
   REQUIRE(second != first.pid);

@@ -72,6 +72,9 @@ TEST_CASE("supervisectl takes options anywhere, long and short, joined or not") 
       {{"restart", "--rolling", "0", "a"}, "--rolling: \"0\" is no number of services"},
       {{"-N", "stop", "a"}, "no option -N; `supervisectl help` and `supervisectl help COMMAND` list them"},
       {{"help", "stop", "start"}, "usage: supervisectl help [COMMAND]"},
+      {{"signal", "9", "a"}, "signal root= first=KILL names=,a timeout=60 rolling=0"},
+      {{"restart", "--rolling", "1", "--no-wait", "a"}, "--rolling waits for each service, and --no-wait does not"},
+      {{"status", "-wj"}, "--watch goes with neither --json nor --quiet"},
   };
   for (const auto& row : rows) CHECK(shown(row.words) == row.expected);
 }
@@ -101,7 +104,7 @@ TEST_CASE("no line that supervisectl help prints is wider than a terminal") {
   for (std::string_view rest = all; !rest.empty();) {
     const auto line = core::take_line(rest);
     INFO(line);
-    CHECK(line.size() <= 120);
+    CHECK((line.size() <= 78 || line.starts_with("usage: ")));
   }
 }
 
@@ -116,9 +119,24 @@ TEST_CASE("what a command asked for is judged by what is seen before and after")
   spawn_error.reason = "command not found: x";
   auto quick = in(State::kFatal, Want::kUp, 2);
   quick.reason = "exited too quickly";
+  quick.cause = core::Reason::kExitedTooQuickly;
   quick.exit = "code 3";
   auto ran = in(State::kExited, Want::kUp, 2);
   ran.exit = "code 0";
+  ran.cause = core::Reason::kExpectedExit;
+  auto ran_once = ran;
+  ran_once.want = Want::kOnce;
+  ran_once.cause = core::Reason::kOnce;
+  auto not_executed = ran_once;
+  not_executed.cause = core::Reason::kNone;
+  not_executed.reason = "command not found: x";
+  auto orphan = up(7);
+  orphan.supervised = false;
+  orphan.orphaned = true;
+  auto lost = View{};
+  const std::string alone = "pid 7 runs on without a supervise; `supervisectl start` lets one adopt it";
+  auto retried = quick;
+  retried.next_start = at(2000);
   auto gone = up(7);
   gone.supervised = false;
   auto paused = up(7);
@@ -152,6 +170,16 @@ TEST_CASE("what a command asked for is judged by what is seen before and after")
       {{"restart", "a"}, up(7), ran, Kind::kDone, "has run again and ended (code 0)"},
       {{"once", "a"}, stopped, once, Kind::kDone, "running, once (pid 8)"},
       {{"once", "a"}, stopped, up(8, 2), Kind::kNotYet, "RUNNING"},
+      {{"once", "a"}, stopped, ran_once, Kind::kDone, "has run and ended (code 0)"},
+      {{"once", "a"}, in(State::kStopped, Want::kDown, 2), ran_once, Kind::kNotYet, "EXITED"},
+      {{"once", "a"}, up(7, 2), ran_once, Kind::kDone, "has run and ended (code 0)"},
+      {{"once", "a"}, stopped, not_executed, Kind::kFailed, "EXITED: command not found: x"},
+      {{"stop", "a"}, up(7), orphan, Kind::kFailed, alone},
+      {{"exit", "a"}, up(7), orphan, Kind::kFailed, alone},
+      {{"wait", "down", "a"}, up(7), orphan, Kind::kNotYet, "UNSUPERVISED"},
+      {{"wait", "down", "a"}, up(7), lost, Kind::kNotYet, "UNSUPERVISED"},
+      {{"wait", "up", "a"}, stopped, quick, Kind::kFailed, "FATAL: exited too quickly (code 3)"},
+      {{"wait", "ready", "a"}, stopped, retried, Kind::kNotYet, "FATAL"},
       {{"kill", "a"}, up(7), up(7), Kind::kNotYet, "RUNNING"},
       {{"kill", "a"}, up(7), in(State::kBackoff, Want::kUp), Kind::kDone, "killed (was pid 7)"},
       {{"pause", "a"}, up(7), paused, Kind::kDone, "paused (pid 7)"},
@@ -201,12 +229,17 @@ TEST_CASE("what is true already is not waited for, and what can't be is said") {
   orphan.orphaned = true;
   auto none = orphan;
   none.orphaned = false;
+  auto foreign = up(7);
+  foreign.source = View::Source::kForeign;
   const auto stopped = in(State::kStopped, Want::kDown);
   const Row rows[] = {
       {{"start", "a"}, up(7), Kind::kDone, "already running (pid 7)", 0},
       {{"stop", "a"}, stopped, Kind::kDone, "already stopped", 0},
       {{"stop", "a"}, none, Kind::kDone, "already down, no supervise runs there", 0},
-      {{"exit", "a"}, orphan, Kind::kFailed, "pid 7 runs on without a supervise; `start` adopts it, and then it can be stopped", 1},
+      {{"exit", "a"}, orphan, Kind::kFailed, "pid 7 runs on without a supervise; `supervisectl start` lets one adopt it", 1},
+      {{"restart", "a"}, orphan, Kind::kFailed, "pid 7 runs on without a supervise; `supervisectl start` lets one adopt it", 1},
+      {{"alarm", "on", "a"}, foreign, Kind::kFailed, "daemontools and runit know no alarm", 1},
+      {{"reload", "a"}, foreign, Kind::kFailed, "daemontools and runit know no reload", 1},
       {{"signal", "HUP", "a"}, stopped, Kind::kFailed, "not running: STOPPED", 3},
       {{"pause", "a"}, stopped, Kind::kFailed, "not running: STOPPED", 3},
       {{"wait", "down", "a"}, stopped, Kind::kDone, "down", 0},
@@ -220,6 +253,46 @@ TEST_CASE("what is true already is not waited for, and what can't be is said") {
   }
   for (const auto& words : {Strings{"start", "a"}, Strings{"restart", "a"}, Strings{"reload", "a"}, Strings{"wait", "change", "a"}})
     CHECK(ctl::judge_at_first(ctl::parse_request(words), stopped).kind == Kind::kNotYet);
+}
+
+TEST_CASE("a supervise that was started for a command begins a run that counts") {
+  const auto request = ctl::parse_request({"start", "a"});
+  auto fatal = in(State::kFatal, Want::kUp, 1);
+  fatal.reason = "command not found: x";
+  CHECK(ctl::judge(request, in(State::kStopped, Want::kDown, 7), fatal, true).kind == Kind::kFailed);
+  CHECK(ctl::judge(request, in(State::kStopped, Want::kDown, 7), fatal, false).kind == Kind::kNotYet);
+}
+
+TEST_CASE("a service has ended well by its reason and not by its last exit alone") {
+  struct Row {
+    core::Reason cause;
+    const char* exit;
+    bool well;
+  };
+  const Row rows[] = {{core::Reason::kExpectedExit, "code 2", true}, {core::Reason::kExpectedExit, "code 0", true}, {core::Reason::kOnce, "code 0", true},
+                      {core::Reason::kOnce, "code 1", false},        {core::Reason::kNoRestart, "code 0", true},    {core::Reason::kNoRestart, "signal KILL", false},
+                      {core::Reason::kNotReady, "code 0", false},    {core::Reason::kNone, "code 0", false},        {core::Reason::kExitedTooQuickly, "code 0", false}};
+  for (const auto& row : rows) {
+    auto view = in(State::kExited, Want::kUp);
+    view.cause = row.cause;
+    view.exit = row.exit;
+    INFO(static_cast<int>(row.cause) << " " << row.exit);
+    CHECK(ctl::has_ended_well(view) == row.well);
+    CHECK(ctl::is_well(view) == row.well);
+  }
+  auto paused = up(7);
+  paused.paused = true;
+  CHECK_FALSE(ctl::is_well(paused));
+  CHECK(ctl::is_well(in(State::kStarting, Want::kUp)));
+}
+
+TEST_CASE("a service whose supervise gave up is FATAL and not just unsupervised") {
+  auto view = in(State::kFatal, Want::kUp);
+  view.supervised = false;
+  view.reason = "max_tries reached";
+  CHECK(ctl::state_name(view) == "FATAL");
+  CHECK(ctl::reason_of(view, at(0)) == "max_tries reached; no supervise runs there");
+  CHECK(ctl::metrics({{{"a", "/a", view}, {}, {}}}).find("supervise_state{service=\"a\",state=\"FATAL\"} 1\n") != std::string::npos);
 }
 
 TEST_CASE("commands are written with the letters of the control FIFO") {
@@ -287,10 +360,10 @@ TEST_CASE("the table is aligned, and names what is out of order") {
   auto begun = up(123456);
   begun.started = at(5000 - 3 * 86400 - 3600);
   CHECK(ctl::table({{"db", "/s/db", begun}, {"long-name", "/s/l", bad}, {"x", "/s/x", gone}}, at(5000), ctl::Colours::kNo) ==
-        "NAME       STATE            PID  UPTIME  REASON\n"
+        "NAME       STATE            PID  FOR     REASON\n"
         "db         RUNNING       123456  3d 01h\n"
-        "long-name  BACKOFF            -  -       command not found: x; next start in 3s\n"
-        "x          UNSUPERVISED       -  -       no supervise runs there\n");
+        "long-name  BACKOFF            -  1h 06m  command not found: x; next start in 3s\n"
+        "x          UNSUPERVISED       -  1h 06m  no supervise runs there\n");
   const auto coloured = ctl::table({{"db", "/s/db", begun}}, at(5000), ctl::Colours::kYes);
   CHECK(coloured.find("\x1b[32mRUNNING\x1b[0m") != std::string::npos);
 }
@@ -369,11 +442,11 @@ TEST_CASE("a service uses what its descendants use, and those that its supervise
   // 30 is a helper of supervise's, 31 its child; 1 and 40 are others.
   const std::vector<sys::Usage> processes = {process(1, 0, 1),     process(5, 7, 100),  process(6, 5, 6),     process(7, 100, 100), process(20, 100, 100),
                                              process(30, 100, 30), process(31, 30, 30), process(40, 1, 100), process(100, 1, 100)};
-  const auto usage = ctl::usage_of(up(7), processes);
+  const auto usage = ctl::Processes(processes).usage_of(up(7));
   CHECK(usage.processes == 4);
   CHECK(usage.memory == 4000);
   CHECK(usage.cpu == core::seconds(4));
-  CHECK(ctl::usage_of(in(State::kStopped, Want::kDown), processes).processes == 0);
+  CHECK(ctl::Processes(processes).usage_of(in(State::kStopped, Want::kDown)).processes == 0);
 }
 
 TEST_CASE("metrics are counted by kind, and labels can't be broken out of") {
