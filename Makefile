@@ -3,7 +3,7 @@
 # make check         build everything, install what the tests need, run every test
 # make check-san     the unit and fault tests under the address and undefined behaviour sanitizers;
 #                    with SUITE=all the whole suite
-# make bench         a restart and the logger beside their peers, measured in one run
+# make bench         a restart, supervisectl and the logger beside their peers, measured in one run
 # make debug, san    build/debug/supervise, build/san/supervise
 # make generated     completions and the manual's list of supervisectl's commands
 # make install       DESTDIR= PREFIX=/usr/local
@@ -111,9 +111,10 @@ check-san-built: san $(SAN_TESTS:%=$(BUILD)/san/tests/%) $(BUILD)/tests/service
 # BENCH_DIR: where status directories and logs go, best a file system in memory. BENCH_ARGS: the logger's MiB and rounds.
 BENCH_DIR ?= $(firstword $(wildcard /dev/shm) /tmp)
 BENCH_ARGS ?= 512 5
-bench: all $(BUILD)/bench/restart $(BUILD)/bench/log
+bench: all $(BUILD)/bench/restart $(BUILD)/bench/ctl $(BUILD)/bench/log
 	@tests/install-packages bench
 	@SUPERVISE=$(CURDIR)/supervise $(BUILD)/bench/restart $(BENCH_DIR)
+	@SUPERVISECTL=$(CURDIR)/supervisectl $(BUILD)/bench/ctl $(BENCH_DIR)
 	@SUPERVISE=$(CURDIR)/supervise $(BUILD)/bench/log $(BENCH_DIR) $(BENCH_ARGS)
 $(BUILD)/bench/%: tests/bench/%.cc
 	@mkdir -p $(@D)

@@ -152,7 +152,7 @@ class Action {
     const auto reading = read(system_, task.service);
     if (!reading.error.empty()) return fail(task, {reading.error, kUnknown});
     task.before = reading.view;
-    task.supervise = reading.supervise;
+    task.supervise = request_.waits ? supervise_of(system_, reading) : 0;
     follow(task);
     if (const auto verdict = judge_at_first(request_, task.before); verdict.kind != Kind::kNotYet || id() == Id::kWait) return decide(task, verdict);
     if (id() == Id::kReload && reading.trusted && check_configuration(system_, request_, task.service, reading) != 0)
@@ -234,7 +234,7 @@ class Action {
     task.is_new = status == 0 && !remembers;
     if (!task.is_new) task.before = reading.view;
     task.service.exists = true;
-    task.supervise = reading.supervise;
+    task.supervise = request_.waits ? supervise_of(system_, reading) : 0;
     follow(task);
     return true;
   }
@@ -349,14 +349,14 @@ std::vector<string> configured_services(sys::System& system, const Request& requ
 
 int check_configuration(sys::System& system, const Request& request, const ServiceRef& service, const Reading& reading) {
   const auto output = request.command->id == Id::kReload ? sys::Output::kErrorsOnly : sys::Output::kAll;
-  const bool follows = reading.trusted && reading.supervise != 0 && request.conf.empty();
-  auto running = follows ? sys::command_line(system, reading.supervise) : std::vector<string>();
+  const auto supervise = reading.trusted && request.conf.empty() ? supervise_of(system, reading) : 0;
+  auto running = supervise != 0 ? sys::command_line(system, supervise) : std::vector<string>();
   if (running.size() > 1) {
     running[0] = supervise_program(system);
     // One that has gone on as another program was told so first.
     if (running[1].starts_with("--resume=")) running.erase(running.begin() + 1);
     running.insert(running.begin() + 1, "--check");
-    return sys::run(running, sys::working_directory(system, reading.supervise), output);
+    return sys::run(running, sys::working_directory(system, supervise), output);
   }
   auto words = supervise_words(system, request);
   words.insert(words.end(), {"--check", "-p", service.dir});

@@ -122,8 +122,9 @@ int watch(sys::System& system, const Request& request) {
     std::vector<sys::UniqueFd> supervises;
     std::vector<int> ends;
     for (const auto& one : found.found) {
-      if (one.reading.supervise == 0) continue;
-      if (const auto end = system.watch_process(one.reading.supervise)) supervises.emplace_back(system, *end), ends.push_back(*end);
+      const auto supervise = supervise_of(system, one.reading);
+      if (supervise == 0) continue;
+      if (const auto end = system.watch_process(supervise)) supervises.emplace_back(system, *end), ends.push_back(*end);
     }
     const auto now = system.now().wall;
     auto lines = lines_of(table(found.rows(), now, colours(), sys::time_of_day));

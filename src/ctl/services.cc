@@ -92,6 +92,10 @@ void add_services(sys::System& system, const string& root, const string& prefix,
   }
 }
 
+bool lives(sys::System& system, const core::ProcessId& process) {
+  return process.pid != 0 && process.start != 0 && sys::start_time(system, process.pid) == process.start;
+}
+
 // What says that something is not there, or not what it would have to be. Every other error says nothing at all.
 bool is_absence(sys::Errno error) {
   return error.number == ENOENT || error.number == ENOTDIR || error.number == ENXIO || error.number == ELOOP || error.number == EINVAL;
@@ -153,18 +157,25 @@ string root_of(const Request& request) {
 Selection select(sys::System& system, const string& root, const std::vector<string>& names, const std::vector<string>& configured) {
   Selection out;
   auto known = configured;
-  const auto listed = sys::list_directory(root);
-  if (listed) add_services(system, root, "", known);
-  std::sort(known.begin(), known.end());
-  known.erase(std::unique(known.begin(), known.end()), known.end());
+  std::optional<sys::Errno> listed;    // what the listing of the root ended with
+  // One name is found without the others.
+  const auto list = [&] {
+    if (listed) return;
+    const auto names_of_root = sys::list_directory(root);
+    listed = names_of_root ? sys::Errno{} : names_of_root.error();
+    if (names_of_root) add_services(system, root, "", known);
+    std::sort(known.begin(), known.end());
+    known.erase(std::unique(known.begin(), known.end()), known.end());
+  };
   const auto add = [&](const string& name, const string& dir) {
     const auto same = [&](const ServiceRef& other) { return other.dir == dir; };
     if (std::none_of(out.services.begin(), out.services.end(), same)) out.services.push_back({name, dir, is_there(system, dir)});
   };
   const auto complain = [&](const string& text) { out.complaints.push_back({text, kUnknown}); };
   const auto lacks_root = [&] {
-    if (listed || !known.empty()) return false;
-    complain(root + ": " + error_text(listed.error()) + (listed.error().number == ENOENT ? "; -d ROOT or SUPERVISE_ROOT names the directory of the status directories" : ""));
+    list();
+    if (listed->number == 0 || !known.empty()) return false;
+    complain(root + ": " + error_text(*listed) + (listed->number == ENOENT ? "; -d ROOT or SUPERVISE_ROOT names the directory of the status directories" : ""));
     return true;
   };
   const std::vector<string> all = {"all"};
@@ -225,21 +236,22 @@ Reading read(sys::System& system, const ServiceRef& service) {
     return failed("supervise", inner.error());
   }
   if (view) out.view = *view;
-  const auto lives = [&](const core::ProcessId& process) { return process.pid != 0 && process.start != 0 && sys::start_time(system, process.pid) == process.start; };
   const auto ok = open_fifo(system, dir->get(), "ok");
   // Who may not write there can still tell whether the process is there.
   const bool unknown = !ok && ok.error().number == EACCES;
   if (!ok && !is_absence(ok.error()) && !(unknown && state)) return failed("ok", ok.error());
-  const bool supervised = ok ? true : unknown && lives(processes.supervise);
+  const bool supervised = ok ? true : unknown && lives(system, processes.supervise);
   if (supervised && !view) {
     out.error = service.name + ": a supervise runs in " + service.dir + ", but its state can't be read";
     return out;
   }
   out.view.supervised = supervised;
-  out.supervise = lives(processes.supervise) ? processes.supervise.pid : 0;
-  out.view.orphaned = !supervised && lives(processes.service);
+  out.supervise = processes.supervise;
+  out.view.orphaned = !supervised && lives(system, processes.service);
   return out;
 }
+
+std::int32_t supervise_of(sys::System& system, const Reading& reading) { return lives(system, reading.supervise) ? reading.supervise.pid : 0; }
 
 Complaint not_supervised(const ServiceRef& service) {
   return {service.name + ": no supervise runs in " + service.dir + "; `supervisectl start " + service.name + "` or `supervise -p " + service.dir +

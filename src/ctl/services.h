@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "core/state.h"
 #include "ctl/request.h"
 #include "ctl/view.h"
 #include "sys/unique_fd.h"
@@ -40,10 +41,13 @@ struct Selection {
 struct Reading {
   View view;
   bool trusted = false;            // nobody but root and ourselves can have written its state; else it names no files
-  std::int32_t supervise = 0;      // the pid of its supervise, which lives; 0: not known
+  core::ProcessId supervise;       // that its state names
   std::string error;               // empty: none; else why nothing can be said
 };
 [[nodiscard]] Reading read(sys::System& system, const ServiceRef& service);
+
+// The pid of its supervise, which lives; 0 where none is known.
+[[nodiscard]] std::int32_t supervise_of(sys::System& system, const Reading& reading);
 
 // Opens a log that its state names, if it is a plain file with one name: for reading (kRead), or to be emptied, if it is ours.
 [[nodiscard]] sys::Result<sys::UniqueFd> open_log(sys::System& system, const ServiceRef& service, const std::string& path, sys::OpenMode mode);

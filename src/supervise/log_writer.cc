@@ -145,7 +145,7 @@ Failure LogWriter::open() {
     return {};
   }
   // Two who write to one file would overwrite what the other has written.
-  if (const auto locked = system_.lock(file->get()); !locked) {
+  if (const auto locked = lock(file->get()); !locked) {
     const bool taken = locked.error().number == EWOULDBLOCK;
     return problem(taken ? "another process writes to" : "cannot lock", taken ? Errno{EBUSY} : locked.error());
   }
@@ -153,6 +153,19 @@ Failure LogWriter::open() {
   file_ = std::move(*file);
   holds_ = held_ >= 0;
   return {};
+}
+
+// The logger before us, which was killed, may have ended so far that its lock on `supervise/logger` is gone, and not this one.
+sys::Status LogWriter::lock(int file) {
+  constexpr int kAttempts = 50;
+  constexpr core::Nanos kPause = std::chrono::milliseconds(10);
+  const int attempts = std::exchange(has_locked_, true) ? 1 : kAttempts;
+  auto locked = system_.lock(file);
+  for (int i = 1; i < attempts && !locked && locked.error().number == EWOULDBLOCK; ++i) {
+    (void)system_.wait({}, core::after(system_.now().mono, kPause));
+    locked = system_.lock(file);
+  }
+  return locked;
 }
 
 bool LogWriter::is_in_place() { return sys::is_entry(system_, sys::kWorkingDirectory, path_.c_str(), file_.get()); }

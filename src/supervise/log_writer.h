@@ -63,6 +63,7 @@ class LogWriter {
   [[nodiscard]] Progress hold(std::int64_t offset, bool mid_line, std::size_t n, std::string_view stamp);
   [[nodiscard]] sys::Failure write_held();
   [[nodiscard]] sys::Failure write_owed();
+  [[nodiscard]] sys::Status lock(int file);
   [[nodiscard]] bool is_in_place();
   [[nodiscard]] sys::Result<bool> ends_mid_line(std::int64_t size);
   [[nodiscard]] Progress failed(const char* doing, sys::Errno error);
@@ -79,6 +80,7 @@ class LogWriter {
   bool split_ = false;               // the file begins with the rest of a line
   bool rotation_asked_ = false;
   bool misses_directory_ = false;
+  bool has_locked_ = false;         // or tried to
   core::Instant grows_until_{};      // rotation has failed: the file grows till then
   unsigned rotations_ = 0;
   // What was written when the file may have been removed already, and is to be written again if it was.

@@ -454,6 +454,7 @@ TEST_CASE("No command is lost around twenty exchanges and ok always has its read
   CHECK(up.exchanges() >= 20);
   CHECK(up.svc.status().pid == pid);
   CHECK(pids_in(marks / "started").size() == 11);
+  INFO(up.svc.log());
   CHECK(warnings(up.svc, "[WARNING]") == 0);
   check_order(up.svc);
 }
