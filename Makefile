@@ -28,7 +28,7 @@ CORE := accounts command conf environment heartbeat liveness log_file machine no
 SYS := client entry error_text event_log faults process published_file real_system resources runtime spawn status_dir
 SUPERVISE := alarm daemon daemon_report daemon_service handover helpers log_processor log_writer logger options output service signs tree wrapper
 
-CTL := act commands judge metrics output render request services view
+CTL := act commands judge launch metrics output render request services view
 
 BASE := $(CORE:%=core/%.o) $(SYS:%=sys/%.o)
 LIBRARY := $(BASE) $(SUPERVISE:%=supervise/%.o) $(CTL:%=ctl/%.o)

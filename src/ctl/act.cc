@@ -2,13 +2,11 @@
 
 #include <algorithm>
 
-#include "core/conf.h"
 #include "core/strings.h"
 #include "ctl/judge.h"
+#include "ctl/launch.h"
 #include "ctl/output.h"
 #include "sys/client.h"
-#include "sys/entry.h"
-#include "sys/process.h"
 
 namespace ctl {
 namespace {
@@ -16,48 +14,8 @@ namespace {
 using std::string;
 using Kind = Verdict::Kind;
 
-constexpr std::size_t kMaxLog = 64 << 10, kMaxFile = 1 << 20;
+constexpr std::size_t kMaxLog = 64 << 10;
 constexpr core::Nanos kProgress = core::seconds(1), kLook = std::chrono::milliseconds(50);
-
-bool is_there(sys::System& system, const string& path) { return static_cast<bool>(system.stat_following(path.c_str())); }
-
-bool is_executable(sys::System& system, const string& path) {
-  const auto info = system.stat_following(path.c_str());
-  return info && info->type == sys::FileType::kRegular && (info->mode & 0111U) != 0;
-}
-
-// The supervise that belongs to this program: beside it, else in PATH.
-string supervise_program(sys::System& system) {
-  const auto own = sys::own_program();
-  const auto beside = own.substr(0, own.rfind('/') + 1) + "supervise";
-  return is_executable(system, beside) ? beside : "supervise";
-}
-
-constexpr const char* kHere = "supervise.conf";
-constexpr const char* kSystemWide = "/etc/supervise.conf";
-
-// The file that -F names, or the first default that is there; empty: none.
-string conf_of(sys::System& system, const Request& request) {
-  if (!request.conf.empty()) return sys::absolute_path(request.conf);
-  for (const auto* path : {kHere, kSystemWide})
-    if (is_there(system, path)) return sys::absolute_path(path);
-  return {};
-}
-
-// With the configuration file, but for one in the working directory that was not named: supervise finds it by itself, and has
-// its own mind about whom that may belong to.
-std::vector<string> supervise_words(sys::System& system, const Request& request) {
-  std::vector<string> words = {supervise_program(system)};
-  const bool finds_it = request.conf.empty() && is_there(system, kHere);
-  if (const auto conf = conf_of(system, request); !conf.empty() && !finds_it) words.insert(words.end(), {"-F", conf});
-  return words;
-}
-
-// Whether what is in there was put there by root or us.
-bool is_trusted(sys::System& system, const string& path) {
-  const auto info = system.stat_at(sys::kWorkingDirectory, path.c_str());
-  return info && (info->uid == 0 || info->uid == system.own_uid()) && (info->mode & 0002U) == 0;
-}
 
 // One service on its way to what was asked for.
 struct Task {
@@ -175,54 +133,10 @@ class Action {
     if (const auto end = system_.watch_process(task.supervise)) task.end = {system_, *end};
   }
 
-  // What to run where no supervise runs: the arguments, and the directory to run them in. No arguments: it was said why.
-  struct Start {
-    std::vector<string> words;
-    string directory;
-  };
-  Start find_start(Task& task) {
-    const auto& dir = task.service.dir;
-    auto words = supervise_words(system_, request_);
-    auto checked = words;
-    checked.insert(checked.end(), {"--check", "-p", dir});
-    const auto check = sys::output_of(checked);
-    constexpr int kFaulty = 100;    // supervise(8)
-    if (check.status == kFaulty) {
-      (void)sys::run(checked, "", sys::Output::kErrorsOnly);
-      fail(task, {task.service.name + ": not started: the configuration is faulty", kFailed});
-      return {};
-    }
-    if (check.status != 0) {
-      fail(task, {task.service.name + ": not started: " + words[0] + " cannot be run, or is another program (exit status " + std::to_string(check.status) + ")", kFailed});
-      return {};
-    }
-    if (has_command(check.text)) {
-      words.insert(words.end(), {"-p", dir});
-      return {words, ""};
-    }
-    const auto conf = conf_of(system_, request_);
-    const auto run = dir + "/run";
-    if (!is_executable(system_, run)) {
-      const auto looked = conf.empty() ? "neither ./supervise.conf nor /etc/supervise.conf is there (-F names another)" : conf + " has no command for it";
-      fail(task, {task.service.name + ": no supervise runs there, and nothing says what it would run: " + looked + ", and there is no " + run,
-                  task.service.exists ? kNotRunning : kUnknown});
-      return {};
-    }
-    // It would be run with our rights.
-    if (!is_trusted(system_, run) || !is_trusted(system_, dir)) {
-      fail(task, {task.service.name + ": not started: " + run + " belongs to somebody else, or may be written by everybody", kFailed});
-      return {};
-    }
-    words.resize(1);
-    if (!conf.empty()) words.insert(words.end(), {"-F", conf});    // it has passed the check, and is another's working directory there
-    words.insert(words.end(), {"-u", dir, "./run"});
-    return {words, dir};
-  }
-
   // Starts a supervise for a service that has none. `before` is then what that found.
   bool launch(Task& task) {
-    const auto start = find_start(task);
-    if (start.words.empty()) return false;
+    const auto start = find_start(system_, request_, task.service);
+    if (start.words.empty()) return fail(task, start.complaint), false;
     const int status = sys::run(start.words, start.directory);
     const auto reading = read(system_, task.service);
     // Somebody else may have been quicker.
@@ -237,14 +151,6 @@ class Action {
     task.supervise = request_.waits ? supervise_of(system_, reading) : 0;
     follow(task);
     return true;
-  }
-
-  static bool has_command(std::string_view settings) {
-    while (!settings.empty()) {
-      const auto line = core::take_line(settings);
-      if (line.starts_with("command : ")) return true;
-    }
-    return false;
   }
 
   [[nodiscard]] sys::Result<sys::UniqueFd> open_own_log(const Task& task) const {
@@ -334,34 +240,6 @@ class Action {
 };
 
 }  // namespace
-
-std::vector<string> configured_services(sys::System& system, const Request& request) {
-  std::vector<string> names;
-  const auto path = conf_of(system, request);
-  const auto text = path.empty() ? sys::Result<string>(sys::Errno{}) : sys::read_file(system, path.c_str(), kMaxFile);
-  if (!text) return names;
-  for (const auto& section : core::parse_conf(*text).sections) {
-    const auto has_command = [](const core::Conf::Item& item) { return item.key == "command"; };
-    if (section.name != "global" && std::any_of(section.items.begin(), section.items.end(), has_command)) names.push_back(section.name);
-  }
-  return names;
-}
-
-int check_configuration(sys::System& system, const Request& request, const ServiceRef& service, const Reading& reading) {
-  const auto output = request.command->id == Id::kReload ? sys::Output::kErrorsOnly : sys::Output::kAll;
-  const auto supervise = reading.trusted && request.conf.empty() ? supervise_of(system, reading) : 0;
-  auto running = supervise != 0 ? sys::command_line(system, supervise) : std::vector<string>();
-  if (running.size() > 1) {
-    running[0] = supervise_program(system);
-    // One that has gone on as another program was told so first.
-    if (running[1].starts_with("--resume=")) running.erase(running.begin() + 1);
-    running.insert(running.begin() + 1, "--check");
-    return sys::run(running, sys::working_directory(system, supervise), output);
-  }
-  auto words = supervise_words(system, request);
-  words.insert(words.end(), {"--check", "-p", service.dir});
-  return sys::run(words, "", output);
-}
 
 int act(sys::System& system, const Request& request) { return Action(system, request).run(); }
 

@@ -5,6 +5,7 @@
 #include "core/strings.h"
 #include "core/version.h"
 #include "ctl/act.h"
+#include "ctl/launch.h"
 #include "ctl/metrics.h"
 #include "ctl/output.h"
 #include "ctl/services.h"
