@@ -110,47 +110,45 @@ class Action {
     const auto reading = read(system_, task.service);
     if (!reading.error.empty()) return fail(task, {reading.error, kUnknown});
     task.before = reading.view;
-    task.supervise = request_.waits ? supervise_of(system_, reading) : 0;
-    follow(task);
+    follow(task, reading);
     if (const auto verdict = judge_at_first(request_, task.before); verdict.kind != Kind::kNotYet || id() == Id::kWait) return decide(task, verdict);
     if (id() == Id::kReload && reading.trusted && check_configuration(system_, request_, task.service, reading) != 0)
       return fail(task, {task.service.name + ": the configuration is faulty; the settings in force stay", kFailed});
     if (!task.before.supervised) {
       if (id() != Id::kStart && id() != Id::kRestart) return fail(task, not_supervised(task.service));
-      if (!launch(task)) return;
+      const auto found = launch(task);
       // One that begins anew starts its service by itself.
-      if (task.is_new && read(system_, task.service).view.want == core::Want::kUp) return;
+      if (!found || (task.is_new && found->view.want == core::Want::kUp)) return;
     }
     if (id() == Id::kUpgrade || id() == Id::kReload) remember_log(task);
     if (const auto complaint = send(system_, task.service, letters_of(request_)); !complaint.text.empty()) fail(task, complaint);
   }
 
   // What changes from here on is not missed.
-  void follow(Task& task) {
+  void follow(Task& task, const Reading& reading) {
+    task.supervise = request_.waits ? supervise_of(system_, reading) : 0;
     changes_.watch(task.service.dir);
     changes_.watch(task.service.dir + "/supervise");
     if (task.supervise == 0) return;
     if (const auto end = system_.watch_process(task.supervise)) task.end = {system_, *end};
   }
 
-  // Starts a supervise for a service that has none. `before` is then what that found.
-  bool launch(Task& task) {
+  // Starts a supervise for a service that has none, and returns what is seen then; nothing if that failed.
+  std::optional<Reading> launch(Task& task) {
     const auto start = find_start(system_, request_, task.service);
-    if (start.words.empty()) return fail(task, start.complaint), false;
+    if (start.words.empty()) return fail(task, start.complaint), std::nullopt;
     const int status = sys::run(start.words, start.directory);
     const auto reading = read(system_, task.service);
     // Somebody else may have been quicker.
     if (status != 0 && !reading.view.supervised) {
       fail(task, {task.service.name + ": supervise did not start (exit status " + std::to_string(status) + ")", kFailed});
-      return false;
+      return std::nullopt;
     }
     const bool remembers = task.before.source == View::Source::kOurs && !task.before.ended;
     task.is_new = status == 0 && !remembers;
     if (!task.is_new) task.before = reading.view;
-    task.service.exists = true;
-    task.supervise = request_.waits ? supervise_of(system_, reading) : 0;
-    follow(task);
-    return true;
+    follow(task, reading);
+    return reading;
   }
 
   [[nodiscard]] sys::Result<sys::UniqueFd> open_own_log(const Task& task) const {
@@ -215,19 +213,21 @@ class Action {
     }
   }
 
+  // `wait ready`.
+  [[nodiscard]] string what() const { return string(request_.command->name) + (request_.first.empty() ? "" : " " + request_.first); }
+
   void show_progress() {
     string text;
     std::size_t open = 0;
     for (const auto& task : tasks_)
       if (task.open && ++open <= 3) text += (text.empty() ? "" : ", ") + task.service.name + " (" + task.state + ")";
     if (open > 3) text += " and " + std::to_string(open - 3) + " more";
-    progress_.show(string(request_.command->name) + (request_.first.empty() ? "" : " " + request_.first) + ": waiting for " + text);
+    progress_.show(what() + ": waiting for " + text);
   }
 
   void time_out() {
-    const auto what = string(request_.command->name) + (request_.first.empty() ? "" : " " + request_.first);
     for (auto& task : tasks_)
-      if (task.open) fail(task, {task.service.name + ": " + what + " is not done after " + brief(request_.timeout) + "; the service is " + task.state, kFailed});
+      if (task.open) fail(task, {task.service.name + ": " + what() + " is not done after " + brief(request_.timeout) + "; the service is " + task.state, kFailed});
   }
 
   sys::System& system_;

@@ -97,7 +97,6 @@ Verdict judge(const Request& request, const View& before, const View& now, bool 
     case Id::kContinue: return !now.paused ? done(with_pid("goes on", now)) : not_yet(now);
     case Id::kAlarm: return now.alarms_on == (request.first == "on") ? done("alarms " + request.first) : not_yet(now);
     case Id::kSignal: return done(request.first + " sent");
-    case Id::kReload: return done("told to read its configuration again");
     case Id::kRotate: return done("told to begin new logs");
     default: return done("done");
   }

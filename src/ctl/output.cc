@@ -1,5 +1,7 @@
 #include "ctl/output.h"
 
+#include "sys/process.h"
+
 namespace ctl {
 
 namespace {

@@ -29,7 +29,6 @@ struct View {
   std::string exit, reason, status, output, errors, heartbeat;
 
   [[nodiscard]] bool is_up() const { return (supervised || orphaned) && pid != 0; }
-  friend bool operator==(const View&, const View&) = default;
 };
 
 // Of a `state` file; nothing where it has not even a state. `supervised` and `orphaned` are the caller's.

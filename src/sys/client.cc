@@ -223,13 +223,4 @@ Finished output_of(const std::vector<std::string>& arguments) {
   return out;
 }
 
-Status write_all(int fd, std::string_view text) {
-  while (!text.empty()) {
-    const auto n = write(fd, text.data(), text.size());
-    if (n < 0 && errno != EINTR) return Errno{errno};
-    if (n > 0) text.remove_prefix(static_cast<std::size_t>(n));
-  }
-  return ok();
-}
-
 }  // namespace sys

@@ -52,9 +52,6 @@ struct Usage {
 // The name of a user; the number where there is none.
 [[nodiscard]] std::string user_name(std::uint32_t uid);
 
-// Writes all of it, waiting where it has to.
-Status write_all(int fd, std::string_view text);
-
 [[nodiscard]] bool is_terminal(int fd);
 [[nodiscard]] unsigned terminal_lines(int fd);    // 0: not known
 [[nodiscard]] const char* environment_variable(const char* name);    // null: not set

@@ -23,14 +23,6 @@ namespace {
 
 constexpr int kStartFailed = 111;
 
-void write_all(int fd, std::string_view text) {
-  while (!text.empty()) {
-    const auto n = ::write(fd, text.data(), text.size());
-    if (n < 0 && errno != EINTR) return;
-    if (n > 0) text.remove_prefix(static_cast<std::size_t>(n));
-  }
-}
-
 constinit std::span<char> g_arguments;
 
 void close_range_of(int first, int last) {
@@ -48,7 +40,7 @@ void close_range_of(int first, int last) {
   do n = ::read(pipe, &status, 1);
   while (n < 0 && errno == EINTR);
   if (n == 1) _exit(status);
-  write_all(2, "supervise: the new supervise died before it was ready\n");
+  (void)write_all(2, "supervise: the new supervise died before it was ready\n");
   waitpid(child, nullptr, 0);
   _exit(kStartFailed);
 }
@@ -166,7 +158,16 @@ void return_unused_heap() {
 #endif
 }
 
-void print(std::string_view text) { write_all(1, text); }
+Status write_all(int fd, std::string_view text) {
+  while (!text.empty()) {
+    const auto n = ::write(fd, text.data(), text.size());
+    if (n < 0 && errno != EINTR) return Errno{errno};
+    if (n > 0) text.remove_prefix(static_cast<std::size_t>(n));
+  }
+  return ok();
+}
+
+void print(std::string_view text) { (void)write_all(1, text); }
 
 bool Launch::detach() {
   std::array<int, 2> ends{};
@@ -199,7 +200,7 @@ void Launch::report(int status) {
     if (null > 2) ::close(null);
   }
   const char byte = static_cast<char>(status);
-  write_all(pipe_, {&byte, 1});
+  (void)write_all(pipe_, {&byte, 1});
   ::close(pipe_);
   pipe_ = -1;
 }

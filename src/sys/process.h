@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include "sys/result.h"
+
 namespace sys {
 
 // Closes every descriptor from 3 on that the caller left open, so that none of them is kept or handed on.
@@ -48,6 +50,9 @@ void return_unused_heap();
 
 // Gives back the pages of the stack below the caller. Cheap enough for every turn of a loop.
 void return_unused_stack();
+
+// Writes all of it, waiting where it has to.
+Status write_all(int fd, std::string_view text);
 
 // Writes to standard output; nothing can be done where that fails. For standard error see System::write_unless_blocked.
 void print(std::string_view text);

@@ -153,6 +153,7 @@ Failure StatusDir::open_entries(Check& result) {
 
 StatusDir::Check StatusDir::check() {
   Check result;
+  taken_ = false;
   UniqueFd before;
   if (!is_in_place()) {
     result.mended = "the directory itself";

@@ -44,10 +44,10 @@ END
     }
     expect 'start status stop' st
     expect 'web-1 web-2' restart web
-mkdir -p "$work/status/\$(touch pwned)/supervise"
-expect '\$\(touch\ pwned\)' stop '$'
-[ ! -e "$work/pwned" ] || fail 'bash completion has executed a name'
-rmdir "$work/status/\$(touch pwned)/supervise" "$work/status/\$(touch pwned)"
+    mkdir -p "$work/status/\$(touch pwned)/supervise"
+    expect '\$\(touch\ pwned\)' stop '$'
+    [ ! -e "$work/pwned" ] || fail 'bash completion has executed a name'
+    rmdir "$work/status/\$(touch pwned)/supervise" "$work/status/\$(touch pwned)"
     expect 'all' stop al
     expect 'web-1 web-2' -d status stop w
     expect 'off on' alarm o

@@ -388,3 +388,24 @@ TEST_CASE("A directory that another supervise has taken over is left alone until
   first.dir.write("dx");
   REQUIRE(wait_until([&] { return !alive(first.pid) && !alive(first_service); }));
 }
+
+TEST_CASE("A supervise whose directory was moved away and came back publishes in it again") {
+  Restartable first(service({}));
+  const auto dir = first.dir.dir(), aside = first.work / "aside";
+  const auto first_service = first.dir.await_service();
+  ::kill(first.pid, SIGSTOP);
+  fs::rename(dir, aside);
+  REQUIRE(supervise(first.words, first.work.path()).code == 0);
+  const auto second = first.dir.recorded_supervise();
+  REQUIRE(second != first.pid);
+  ::kill(first.pid, SIGCONT);
+  CHECK(wait_until([&] { return text_of(aside / "supervise.log").find("another supervise has it") != std::string::npos; }));
+  ::kill(first.pid, SIGSTOP);
+  first.dir.write("dx");
+  REQUIRE(wait_until([&] { return !alive(second); }));
+  fs::remove_all(dir);
+  fs::rename(aside, dir);
+  ::kill(first.pid, SIGCONT);
+  ::kill(first_service, SIGKILL);
+  CHECK(alive(first.dir.await_service(first_service)));
+}
