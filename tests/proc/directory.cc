@@ -369,6 +369,8 @@ TEST_CASE("A user without rights cannot command or read or lock") {
 TEST_CASE("A directory that another supervise has taken over is left alone until that one has gone") {
   Restartable first(service({}));
   const auto first_service = first.dir.await_service();
+  // It has nothing more to publish by itself, before it looks at its directory.
+  first.dir.await_state("RUNNING");
   ::kill(first.pid, SIGSTOP);
   SECTION("the directory was removed") { fs::remove_all(first.dir.dir()); }
   SECTION("what is in it was removed") {
@@ -393,6 +395,8 @@ TEST_CASE("A supervise whose directory was moved away and came back publishes in
   Restartable first(service({}));
   const auto dir = first.dir.dir(), aside = first.work / "aside";
   const auto first_service = first.dir.await_service();
+  // It has nothing more to publish by itself, before it looks at its directory.
+  first.dir.await_state("RUNNING");
   ::kill(first.pid, SIGSTOP);
   fs::rename(dir, aside);
   REQUIRE(supervise(first.words, first.work.path()).code == 0);
