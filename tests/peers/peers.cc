@@ -1,0 +1,313 @@
+#include "peers/peers.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+
+namespace peers {
+namespace {
+
+std::vector<char*> pointers(const Words& words) {
+  std::vector<char*> result;
+  for (const auto& word : words) result.push_back(const_cast<char*>(word.c_str()));
+  result.push_back(nullptr);
+  return result;
+}
+
+pid_t start_with_output(const Words& words, const fs::path& directory, int output) {
+  const auto arguments = pointers(words);
+  const pid_t pid = fork();
+  if (pid != 0) return pid;
+  setpgid(0, 0);
+  const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+  dup2(null, 0);
+  dup2(output >= 0 ? output : null, 1);
+  dup2(null, 2);
+  if (!directory.empty() && chdir(directory.c_str()) < 0) _exit(127);
+  execvp(arguments[0], arguments.data());
+  _exit(127);
+}
+
+int await_end(pid_t pid) {
+  int status = 0;
+  while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {}
+  return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+std::optional<pid_t> pid_at(const fs::path& status, std::size_t offset) {
+  const auto bytes = text_of(status);
+  std::uint32_t pid = 0;
+  if (bytes.size() < offset + sizeof pid) return std::nullopt;
+  std::memcpy(&pid, bytes.data() + offset, sizeof pid);
+  return static_cast<pid_t>(pid);
+}
+
+bool write_to_fifo(const fs::path& fifo, std::string_view letters) {
+  const int fd = open(fifo.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+  if (fd < 0) return false;
+  const bool written = write(fd, letters.data(), letters.size()) == static_cast<ssize_t>(letters.size());
+  close(fd);
+  return written;
+}
+
+// One process a service, which reads letters from a FIFO.
+class FifoFleet : public Fleet {
+ public:
+  using Fleet::Fleet;
+  pid_t start(int service) override {
+    const pid_t pid = peers::start(command(service), directory(service));
+    supervisors_.resize(static_cast<std::size_t>(count()));
+    supervisors_[static_cast<std::size_t>(service)] = pid;
+    return pid;
+  }
+  bool tell(int service, char letter) override { return write_to_fifo(control(service), std::string(1, letter)); }
+
+ protected:
+  [[nodiscard]] virtual Words command(int service) const = 0;
+  [[nodiscard]] virtual fs::path control(int service) const { return directory(service) / "supervise/control"; }
+};
+
+class Ours final : public FifoFleet {
+ public:
+  Ours(const fs::path& top, int count, Logging logging) : FifoFleet(top, count) {
+    std::ofstream conf(top / "supervise.conf");
+    conf << "[global]\n";
+    if (logging == Logging::kNone) conf << "stdout_logfile : inherit\nstderr_logfile : inherit\n";
+  }
+  std::optional<pid_t> told_pid(int service) override { return pid_at(directory(service) / "status/status", 16); }
+  [[nodiscard]] Words client(int service, char letter) const override {
+    const auto verb = letter == 'd' ? "stop" : letter == 'u' ? "start" : "signal";
+    Words words{setting("SUPERVISECTL", "./supervisectl"), verb};
+    if (letter == 'h') words.push_back("HUP");
+    words.push_back(directory(service) / "status");
+    return words;
+  }
+
+ protected:
+  [[nodiscard]] Words command(int service) const override {
+    return {setting("SUPERVISE", "./supervise"), "-n", "-F", top() / "supervise.conf", "-p", directory(service) / "status", "-f", directory(service) / "run"};
+  }
+  [[nodiscard]] fs::path control(int service) const override { return directory(service) / "status/control"; }
+};
+
+class Daemontools final : public FifoFleet {
+ public:
+  Daemontools(const fs::path& top, int count, Logging) : FifoFleet(top, count) {}
+  std::optional<pid_t> told_pid(int service) override { return pid_at(directory(service) / "supervise/status", 12); }
+  [[nodiscard]] Words client(int service, char letter) const override { return {"svc", std::string("-") + letter, directory(service)}; }
+
+ protected:
+  [[nodiscard]] Words command(int service) const override { return {"supervise", directory(service)}; }
+};
+
+class Runit final : public FifoFleet {
+ public:
+  Runit(const fs::path& top, int count, Logging logging) : FifoFleet(top, count) {
+    for (int i = 0; logging == Logging::kOwn && i < count; ++i) {
+      fs::create_directories(directory(i) / "log/main");
+      std::ofstream(directory(i) / "log/run") << "#!/bin/sh\nexec svlogd ./main\n";
+      fs::permissions(directory(i) / "log/run", fs::perms::owner_all);
+    }
+  }
+  std::optional<pid_t> told_pid(int service) override { return pid_at(directory(service) / "supervise/status", 12); }
+  [[nodiscard]] Words client(int service, char letter) const override {
+    const auto verb = letter == 'd' ? "down" : letter == 'u' ? "up" : "hup";
+    return {"sv", verb, directory(service)};
+  }
+
+ protected:
+  [[nodiscard]] Words command(int service) const override { return {"runsv", directory(service)}; }
+};
+
+class S6 final : public FifoFleet {
+ public:
+  S6(const fs::path& top, int count, Logging) : FifoFleet(top, count) {}
+  std::optional<pid_t> told_pid(int service) override {
+    const auto told = output_of({"s6-svstat", "-o", "pid", directory(service)});
+    if (told.empty()) return std::nullopt;
+    const auto pid = std::atoi(told.c_str());
+    return pid > 0 ? pid : 0;
+  }
+  [[nodiscard]] Words client(int service, char letter) const override { return {"s6-svc", std::string("-") + letter, directory(service)}; }
+
+ protected:
+  [[nodiscard]] Words command(int service) const override { return {"s6-supervise", directory(service)}; }
+};
+
+// One process for all services, which answers XML-RPC on a socket.
+class Supervisord final : public Fleet {
+ public:
+  Supervisord(const fs::path& top, int count, Logging logging) : Fleet(top, count) {
+    std::ofstream conf(configuration());
+    conf << "[supervisord]\nnodaemon=true\nminfds=8192\nlogfile=" << (top / "supervisord.log").string() << "\npidfile=" << (top / "pid").string()
+         << "\nchildlogdir=" << top.string() << "\n[unix_http_server]\nfile=" << socket_path().string()
+         << "\n[rpcinterface:supervisor]\nsupervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface\n"
+         << "[supervisorctl]\nserverurl=unix://" << socket_path().string() << "\n";
+    for (int i = 0; i < count; ++i) {
+      conf << "[program:" << i << "]\ncommand=" << (directory(i) / "run").string() << "\ndirectory=" << directory(i).string() << "\n";
+      if (logging == Logging::kNone) conf << "stdout_logfile=NONE\nstderr_logfile=NONE\n";
+      else conf << "stdout_logfile=" << (directory(i) / "out").string() << "\nstderr_logfile=" << (directory(i) / "err").string() << "\n";
+    }
+  }
+  pid_t start(int) override {
+    const pid_t pid = peers::start({"supervisord", "-c", configuration()}, top());
+    supervisors_ = {pid};
+    return pid;
+  }
+  void start_all() override { start(0); }
+  bool tell(int service, char letter) override {
+    const auto name = std::to_string(service);
+    switch (letter) {
+      case 'u': return call("startProcess", {name, "0"});
+      case 'd': return call("stopProcess", {name, "0"});
+      case 'x': return call("shutdown", {});
+      case 'k': return call("signalProcess", {name, "KILL"});
+      case 't': return call("signalProcess", {name, "TERM"});
+      case 'h': return call("signalProcess", {name, "HUP"});
+      default: return false;
+    }
+  }
+  void tell_all(char letter) override {
+    if (letter == 'u') call("startAllProcesses", {"", "0"});
+    else if (letter == 'd') call("stopAllProcesses", {"", "0"});
+    else tell(0, letter);
+  }
+  std::optional<pid_t> told_pid(int service) override {
+    const auto told = output_of({"supervisorctl", "-c", configuration(), "pid", std::to_string(service)});
+    if (told.empty() || told.find_first_not_of("0123456789\n") != std::string::npos) return std::nullopt;
+    return std::atoi(told.c_str());
+  }
+  [[nodiscard]] Words client(int service, char letter) const override {
+    Words words{"supervisorctl", "-c", configuration(), letter == 'd' ? "stop" : letter == 'u' ? "start" : "signal"};
+    if (letter == 'h') words.push_back("HUP");
+    words.push_back(std::to_string(service));
+    return words;
+  }
+
+ private:
+  [[nodiscard]] std::string configuration() const { return top() / "supervisord.conf"; }
+  [[nodiscard]] fs::path socket_path() const { return top() / "socket"; }
+
+  // A call of XML-RPC over HTTP; a word of digits `0` is the boolean false, an empty one no parameter.
+  bool call(const std::string& method, const Words& words) {
+    std::ostringstream body;
+    body << "<?xml version='1.0'?><methodCall><methodName>supervisor." << method << "</methodName><params>";
+    for (std::size_t i = 0; i < words.size(); ++i) {
+      if (words[i].empty()) continue;
+      const bool is_flag = words[i] == "0" && i + 1 == words.size();
+      body << "<param><value>" << (is_flag ? "<boolean>0</boolean>" : "<string>" + words[i] + "</string>") << "</value></param>";
+    }
+    body << "</params></methodCall>";
+    std::ostringstream request;
+    request << "POST /RPC2 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: text/xml\r\nContent-Length: " << body.str().size() << "\r\n\r\n"
+            << body.str();
+    const auto answer = ask(request.str());
+    return answer.find("200 OK") != std::string::npos && answer.find("<fault>") == std::string::npos;
+  }
+
+  std::string ask(const std::string& request) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    const auto path = socket_path().string();
+    path.copy(address.sun_path, sizeof address.sun_path - 1);
+    const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    std::string answer;
+    if (connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 && write(fd, request.data(), request.size()) > 0) {
+      std::array<char, 4096> part;
+      for (ssize_t n; (n = read(fd, part.data(), part.size())) > 0;) answer.append(part.data(), static_cast<std::size_t>(n));
+    }
+    close(fd);
+    return answer;
+  }
+};
+
+template <typename Type>
+std::unique_ptr<Fleet> make(const fs::path& top, int count, Logging logging) {
+  return std::make_unique<Type>(top, count, logging);
+}
+
+std::vector<pid_t> children() {
+  std::istringstream list(text_of("/proc/self/task/" + std::to_string(getpid()) + "/children"));
+  std::vector<pid_t> pids;
+  for (pid_t pid; list >> pid;) pids.push_back(pid);
+  return pids;
+}
+
+}  // namespace
+
+pid_t start(const Words& words, const fs::path& directory) { return start_with_output(words, directory, -1); }
+
+int run(const Words& words) { return await_end(start(words)); }
+
+std::string output_of(const Words& words) {
+  std::array<int, 2> ends{};
+  if (pipe2(ends.data(), O_CLOEXEC) < 0) return {};
+  const pid_t pid = start_with_output(words, {}, ends[1]);
+  close(ends[1]);
+  std::string text;
+  std::array<char, 4096> part;
+  for (ssize_t n; (n = read(ends[0], part.data(), part.size())) > 0;) text.append(part.data(), static_cast<std::size_t>(n));
+  close(ends[0]);
+  await_end(pid);
+  return text;
+}
+
+bool has_program(const std::string& name) {
+  if (name.find('/') != std::string::npos) return access(name.c_str(), X_OK) == 0;
+  std::istringstream path(setting("PATH", "/usr/bin:/bin"));
+  for (std::string directory; std::getline(path, directory, ':');)
+    if (access((fs::path(directory) / name).c_str(), X_OK) == 0) return true;
+  return false;
+}
+
+std::string setting(const char* variable, const std::string& otherwise) {
+  const char* value = std::getenv(variable);
+  return value ? value : otherwise;
+}
+
+std::string text_of(const fs::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+void adopt_descendants() { prctl(PR_SET_CHILD_SUBREAPER, 1); }
+
+void end_descendants() {
+  for (auto pids = children(); !pids.empty(); pids = children()) {
+    for (const pid_t pid : pids) kill(pid, SIGKILL);
+    for (const pid_t pid : pids) waitpid(pid, nullptr, 0);
+  }
+}
+
+void Fleet::start_all() {
+  for (int i = 0; i < count_; ++i) start(i);
+}
+
+void Fleet::tell_all(char letter) {
+  for (int i = 0; i < count_; ++i) tell(i, letter);
+}
+
+const std::vector<Kind>& kinds() {
+  static const std::vector<Kind> all = {
+      {"supervise", setting("SUPERVISE", "./supervise"), make<Ours>, true},
+      {"daemontools", "svscan", make<Daemontools>},
+      {"runit", "runsv", make<Runit>, true},
+      {"s6", "s6-supervise", make<S6>},
+      {"supervisord", "supervisord", make<Supervisord>, true},
+  };
+  return all;
+}
+
+}  // namespace peers
