@@ -4,6 +4,7 @@
 #include <array>
 #include <cerrno>
 #include <new>
+#include <utility>
 
 #include "core/version.h"
 #include "sys/process.h"
@@ -15,7 +16,7 @@ using core::Action;
 using sys::Level;
 
 constexpr core::Nanos kRetry = core::seconds(1);
-constexpr core::Nanos kMinCheckInterval = std::chrono::milliseconds(200);
+constexpr core::Nanos kMinCheckInterval = std::chrono::milliseconds(200), kOwnChangeDelay = std::chrono::milliseconds(500);
 constexpr core::Nanos kPause = std::chrono::milliseconds(100);
 constexpr core::Nanos kExitLimit = core::seconds(10);
 constexpr std::size_t kControlChunk = 4096;
@@ -204,7 +205,10 @@ void Daemon::read_signals() {
     command('x');
   }
   if (signals.hangup) reload_wanted_ = true;
-  if (signals.watched) retry_ = std::min(retry_, std::max(now_.mono, core::after(last_check_, kMinCheckInterval)));
+  if (!signals.watched) return;
+  // Publishing raises it as well. What somebody else did at that moment is still seen in time.
+  const auto delay = std::exchange(own_change_, false) ? kOwnChangeDelay : core::Nanos::zero();
+  retry_ = std::min(retry_, std::max(core::after(now_.mono, delay), core::after(last_check_, kMinCheckInterval)));
 }
 
 // Kept out of turn(): its buffer would be on the stack of every wait.

@@ -147,6 +147,7 @@ class Daemon {
   core::Instant leftovers_due_ = core::kNever;
   std::optional<core::Facts> published_;   // what status and state say now
   bool publish_failed_ = false;
+  bool own_change_ = false;                // something was published since the last Signals::watched
   core::Instant retry_ = core::kNever;     // of publishing and mending
   core::Instant last_check_{};
   bool reload_wanted_ = false;

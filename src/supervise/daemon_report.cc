@@ -42,6 +42,7 @@ void Daemon::publish() {
 
 sys::Failure Daemon::write_status(const core::Facts& facts, sys::StatusDir::Means means) {
   const core::Status status{facts.stamp, facts.pid, facts.paused, facts.want, facts.alarms_on, facts.state == core::State::kStopping};
+  own_change_ = true;
   return directory_.publish(status, state_text(facts).view(), means);
 }
 

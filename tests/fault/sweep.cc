@@ -235,7 +235,7 @@ TEST_CASE("any call may fail once while entries of the directory are removed") {
            for (const auto* name : {"control", "status", "lock", "supervise.log", "supervise", "svcontrol", ".state", "ok"})
              b.system.at(seconds(2), [&b, name] { b.system.remove_tree(Bench::path(name)); });
          },
-         seconds(5), [](Bench& b) { return up(b) + (b.services().size() == 1 ? "" : "the service was restarted; "); }});
+         seconds(6), [](Bench& b) { return up(b) + (b.services().size() == 1 ? "" : "the service was restarted; "); }});
 }
 
 TEST_CASE("any call may fail once while entries of the directory are replaced") {
@@ -254,7 +254,7 @@ TEST_CASE("any call may fail once while entries of the directory are replaced") 
 }
 
 TEST_CASE("any call may fail once while the whole directory is removed") {
-  sweep({"", "", [](Bench& b) { b.system.at(seconds(2), [&b] { b.system.remove_tree(sim::kDirectory); }); }, seconds(5),
+  sweep({"", "", [](Bench& b) { b.system.at(seconds(2), [&b] { b.system.remove_tree(sim::kDirectory); }); }, seconds(6),
          [](Bench& b) { return up(b) + (b.services().size() == 1 ? "" : "the service was restarted; "); }});
 }
 
