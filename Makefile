@@ -3,7 +3,7 @@
 # make check         build everything, install what the tests need, run every test
 # make check-san     the unit and fault tests under the address and undefined behaviour sanitizers;
 #                    with SUITE=all the whole suite
-# make bench         a restart, supervisectl and the logger beside their peers, measured in one run
+# make bench         everything of which a figure is told, beside the peers and the floor, measured in one run: build/bench.md
 # make debug, san    build/debug/supervise, build/san/supervise
 # make generated     completions and the manual's list of supervisectl's commands
 # make install       DESTDIR= PREFIX=/usr/local
@@ -108,17 +108,22 @@ check-san-built: san $(SAN_TESTS:%=$(BUILD)/san/tests/%) $(BUILD)/tests/service
 	@SUPERVISE=$(CURDIR)/$(BUILD)/san/supervise SUPERVISECTL=$(CURDIR)/$(BUILD)/san/supervisectl SERVICE=$(CURDIR)/$(BUILD)/tests/service TOP=$(CURDIR) SANITIZED=1 \
 	    tests/run $(SAN_TESTS:%=$(BUILD)/san/tests/%)
 
-# BENCH_DIR: where status directories and logs go, best a file system in memory. BENCH_ARGS: the logger's MiB and rounds.
-BENCH_DIR ?= $(firstword $(wildcard /dev/shm) /tmp)
-BENCH_ARGS ?= 512 5
-bench: all $(BUILD)/bench/restart $(BUILD)/bench/ctl $(BUILD)/bench/log
+# BENCH_MEMORY and BENCH_DISK: where the services are, on a file system in memory and on a disk; BENCH: some measurements of
+# tests/bench/main.cc alone.
+BENCH_MEMORY ?= $(firstword $(wildcard /dev/shm) /tmp)
+BENCH_DISK ?= $(CURDIR)/$(BUILD)/bench
+BENCH ?=
+BENCH_OBJECTS := $(patsubst tests/%.cc,$(BUILD)/bench/obj/%.o,$(filter-out tests/bench/service.cc,$(wildcard tests/bench/*.cc)) tests/peers/peers.cc)
+bench: all $(BUILD)/bench/bench $(BUILD)/bench/service
 	@tests/install-packages bench
-	@SUPERVISE=$(CURDIR)/supervise $(BUILD)/bench/restart $(BENCH_DIR)
-	@SUPERVISECTL=$(CURDIR)/supervisectl $(BUILD)/bench/ctl $(BENCH_DIR)
-	@SUPERVISE=$(CURDIR)/supervise $(BUILD)/bench/log $(BENCH_DIR) $(BENCH_ARGS)
-$(BUILD)/bench/%: tests/bench/%.cc
+	@SUPERVISE=$(CURDIR)/supervise SUPERVISECTL=$(CURDIR)/supervisectl $(BUILD)/bench/bench $(BUILD) $(BENCH_MEMORY) $(BENCH_DISK) $(BENCH)
+$(BUILD)/bench/bench: $(BENCH_OBJECTS)
+	$(CXX) -static -s -o $@ $^
+$(BUILD)/bench/service: $(BUILD)/bench/obj/bench/service.o
+	$(CXX) -static -s -o $@ $^
+$(BUILD)/bench/obj/%.o: tests/%.cc
 	@mkdir -p $(@D)
-	$(COMPILE) -O2 -static -o $@ $<
+	$(COMPILE) -Itests -O2 -c -o $@ $<
 
 demo: all
 	@SUPERVISE=$(CURDIR)/supervise contrib/demo

@@ -2,12 +2,14 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <spawn.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdint>
@@ -27,17 +29,20 @@ std::vector<char*> pointers(const Words& words) {
 }
 
 pid_t start_with_output(const Words& words, const fs::path& directory, int output) {
-  const auto arguments = pointers(words);
-  const pid_t pid = fork();
-  if (pid != 0) return pid;
-  setpgid(0, 0);
-  const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-  dup2(null, 0);
-  dup2(output >= 0 ? output : null, 1);
-  dup2(null, 2);
-  if (!directory.empty() && chdir(directory.c_str()) < 0) _exit(127);
-  execvp(arguments[0], arguments.data());
-  _exit(127);
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDWR, 0);
+  posix_spawn_file_actions_adddup2(&actions, output >= 0 ? output : 0, 1);
+  posix_spawn_file_actions_adddup2(&actions, 0, 2);
+  if (!directory.empty()) posix_spawn_file_actions_addchdir_np(&actions, directory.c_str());
+  posix_spawnattr_t attributes;
+  posix_spawnattr_init(&attributes);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
+  pid_t pid = 0;
+  if (posix_spawnp(&pid, words[0].c_str(), &actions, &attributes, pointers(words).data(), environ) != 0) pid = 0;
+  posix_spawnattr_destroy(&attributes);
+  posix_spawn_file_actions_destroy(&actions);
+  return pid;
 }
 
 int await_end(pid_t pid) {
@@ -89,7 +94,7 @@ class Ours final : public FifoFleet {
   std::optional<pid_t> told_pid(int service) override { return pid_at(directory(service) / "status/status", 16); }
   [[nodiscard]] Words client(int service, char letter) const override {
     const auto verb = letter == 'd' ? "stop" : letter == 'u' ? "start" : "signal";
-    Words words{setting("SUPERVISECTL", "./supervisectl"), verb};
+    Words words{fs::absolute(setting("SUPERVISECTL", "supervisectl")), verb};
     if (letter == 'h') words.push_back("HUP");
     words.push_back(directory(service) / "status");
     return words;
@@ -97,7 +102,7 @@ class Ours final : public FifoFleet {
 
  protected:
   [[nodiscard]] Words command(int service) const override {
-    return {setting("SUPERVISE", "./supervise"), "-n", "-F", top() / "supervise.conf", "-p", directory(service) / "status", "-f", directory(service) / "run"};
+    return {fs::absolute(setting("SUPERVISE", "supervise")), "-n", "-F", top() / "supervise.conf", "-p", directory(service) / "status", "-f", directory(service) / "run"};
   }
   [[nodiscard]] fs::path control(int service) const override { return directory(service) / "status/control"; }
 };
@@ -151,7 +156,7 @@ class Supervisord final : public Fleet {
  public:
   Supervisord(const fs::path& top, int count, Logging logging) : Fleet(top, count) {
     std::ofstream conf(configuration());
-    conf << "[supervisord]\nnodaemon=true\nminfds=8192\nlogfile=" << (top / "supervisord.log").string() << "\npidfile=" << (top / "pid").string()
+    conf << "[supervisord]\nnodaemon=true\nminfds=" << std::max(1024, 4 * count + 100) << "\nlogfile=" << (top / "supervisord.log").string() << "\npidfile=" << (top / "pid").string()
          << "\nchildlogdir=" << top.string() << "\n[unix_http_server]\nfile=" << socket_path().string()
          << "\n[rpcinterface:supervisor]\nsupervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface\n"
          << "[supervisorctl]\nserverurl=unix://" << socket_path().string() << "\n";
@@ -249,7 +254,10 @@ std::vector<pid_t> children() {
 
 pid_t start(const Words& words, const fs::path& directory) { return start_with_output(words, directory, -1); }
 
-int run(const Words& words) { return await_end(start(words)); }
+int run(const Words& words) {
+  const pid_t pid = start(words);
+  return pid > 0 ? await_end(pid) : 127;
+}
 
 std::string output_of(const Words& words) {
   std::array<int, 2> ends{};
@@ -260,7 +268,7 @@ std::string output_of(const Words& words) {
   std::array<char, 4096> part;
   for (ssize_t n; (n = read(ends[0], part.data(), part.size())) > 0;) text.append(part.data(), static_cast<std::size_t>(n));
   close(ends[0]);
-  await_end(pid);
+  if (pid > 0) await_end(pid);
   return text;
 }
 
@@ -301,11 +309,11 @@ void Fleet::tell_all(char letter) {
 
 const std::vector<Kind>& kinds() {
   static const std::vector<Kind> all = {
-      {"supervise", setting("SUPERVISE", "./supervise"), make<Ours>, true},
+      {"supervise", fs::absolute(setting("SUPERVISE", "supervise")), make<Ours>, Logging::kOwn, true},
       {"daemontools", "svscan", make<Daemontools>},
-      {"runit", "runsv", make<Runit>, true},
+      {"runit", "runsv", make<Runit>, Logging::kNone, true},
       {"s6", "s6-supervise", make<S6>},
-      {"supervisord", "supervisord", make<Supervisord>, true},
+      {"supervisord", "supervisord", make<Supervisord>, Logging::kOwn, true},
   };
   return all;
 }

@@ -16,8 +16,7 @@ namespace peers {
 namespace fs = std::filesystem;
 using Words = std::vector<std::string>;
 
-// Starts a program in a process group of its own, with /dev/null as descriptors 0 to 2. Its pid; the child exits with 127 if it
-// can't be executed.
+// Starts a program in a process group of its own, with /dev/null as descriptors 0 to 2. Its pid; 0 if it can't be executed.
 pid_t start(const Words& words, const fs::path& directory = {});
 // Runs a program to its end. Its exit status, 128 + N for signal N.
 int run(const Words& words);
@@ -74,7 +73,8 @@ struct Kind {
   std::string name;
   std::string program;    // which has to be found; its size is the kind's size
   std::function<std::unique_ptr<Fleet>(const fs::path& top, int count, Logging logging)> make;
-  bool has_logger = false;    // its services can be run without one and with one
+  Logging usual = Logging::kNone;    // as it comes
+  bool has_logger = false;           // Logging::kOwn is possible
 };
 
 // Ours first ($SUPERVISE and $SUPERVISECTL, else in the working directory), then the peers, whether they are here or not.
