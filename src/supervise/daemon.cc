@@ -304,6 +304,8 @@ void Daemon::execute(const Action& action) {
 void Daemon::reload() {
   reload_wanted_ = false;
   Lines problems;
+  // What the program on disk has said of the configuration counts no more.
+  upgrade_wanted_ = std::exchange(upgrade_ready_, false) || upgrade_wanted_;
   auto fresh = load_service(system_, identity_, problems);
   const bool tell = reload_notes_.allow(now_.mono);
   for (const auto& problem : problems)

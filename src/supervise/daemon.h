@@ -74,6 +74,7 @@ class Daemon {
   void watch_main(const sys::ProcessInfo& info);
   void look_at_main();
   [[nodiscard]] bool is_service_there();
+  [[nodiscard]] bool is_command();
   [[nodiscard]] std::optional<core::Snapshot> find_service();
   void adopt(const core::Snapshot& snapshot);
   [[nodiscard]] std::optional<core::Snapshot> own_snapshot();

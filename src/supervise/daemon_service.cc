@@ -229,6 +229,13 @@ bool Daemon::is_service_there() {
   return sys::start_time(system_, process_.pid) == process_.start;
 }
 
+// Whether the service is the process that was started, and not one that it has left in the background: that has another
+// session, or the process group of its parent.
+bool Daemon::is_command() {
+  const auto own = system_.process(self_.pid), info = system_.process(process_.pid);
+  return info.start == process_.start && info.session == own.session && info.group == process_.pid;
+}
+
 // What a supervise that was killed knew of the service, which it has left running, or down, or which has ended meanwhile.
 std::optional<core::Snapshot> Daemon::find_service() {
   const auto state = directory_.recorded_state();
@@ -264,7 +271,7 @@ std::optional<core::Snapshot> Daemon::own_snapshot() {
 void Daemon::adopt(const core::Snapshot& snapshot) {
   machine_.restore(snapshot, now_);
   // A command that is still on its way into the background may be followed.
-  if (snapshot.facts.state != core::State::kStarting) follow_until_ = {};
+  if (snapshot.facts.state != core::State::kStarting && !is_command()) follow_until_ = {};
   const auto handover = identity_.handover.value_or(Handover());
   signs_.adopt(service_, handover.notify, handover.ready, now_);
   core::Text<128> text;

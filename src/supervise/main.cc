@@ -107,6 +107,8 @@ std::optional<int> start(sys::System& system, Identity identity) {
   const bool resumes = identity.handover.has_value();
   const auto umask = sys::clear_umask();
   identity.inherited.umask = resumes ? identity.handover->umask : umask;
+  // One that resumes may have to wait, and signals are pending.
+  if (resumes) sys::take_over_signals(sys::Signalling::kDaemon);
   Lines problems;
   auto service = load_service(system, identity, problems);
   print_problems(problems);
@@ -125,7 +127,7 @@ std::optional<int> start(sys::System& system, Identity identity) {
     launch.stay();
   else if (!launch.detach())
     return complain("cannot detach: no process can be made", kSystemError);
-  sys::take_over_signals(sys::Signalling::kDaemon);
+  if (!resumes) sys::take_over_signals(sys::Signalling::kDaemon);
   sys::become_subreaper();
 
   if (service->settings().output.logfile == "inherit") launch.keep(1);

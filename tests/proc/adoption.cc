@@ -474,6 +474,40 @@ TEST_CASE("A second supervise is refused at every moment of an exchange") {
   check_order(up.svc);
 }
 
+TEST_CASE("E while a forking service is long on its way into the background follows it all the same") {
+  TempDir marks;
+  const Upgradable up(service({"await", marks / "go", "child", "3", "session", "started", marks / "started", "await", marks / "started", "exit", "0"}),
+                      "[svc]\nforking : true\nstartsecs : 0\n");
+  up.svc.await_service();
+  up.svc.await_state("RUNNING");
+  up.exchange();
+  write_file(marks / "go", "");
+  up.svc.await_log("the service goes on as pid");
+  CHECK(pids_in(marks / "started") == std::vector{up.svc.status().pid});
+  up.exchange();
+  CHECK(up.svc.status().pid == pids_in(marks / "started")[0]);
+}
+
+TEST_CASE("A configuration that becomes faulty in the middle of an exchange delays it and signals do not end supervise") {
+  const Upgradable up(service({}), "[svc]\n");
+  const auto pid = up.svc.await_service();
+  const auto conf = up.svc.work() / "supervise.conf";
+  // It agrees to take over, and then finds another configuration.
+  up.put("#!/bin/sh\ncase $1 in\n--can-resume*) echo 'stopwaitsecs : soon' >>" + conf.string() + "; exit 93 ;;\nesac\nexec " + supervise_program() + " \"$@\"\n", 0755);
+  up.svc.write("E");
+  up.svc.await_that("the new program", [&] { return same_file("/proc/" + std::to_string(up.svc.pid()) + "/exe", supervise_program()); });
+  CHECK(holds_for(1500ms, [&] {
+    ::kill(up.svc.pid(), SIGHUP);
+    ::kill(up.svc.pid(), SIGIO);
+    return alive(up.svc.pid()) && up.exchanges() == 0;
+  }));
+  write_file(conf, "[svc]\n");
+  up.svc.await_that("the exchange", [&] { return up.exchanges() == 1; });
+  CHECK(up.svc.status().pid == pid);
+  up.svc.write("k");
+  up.svc.await_service(pid);
+}
+
 TEST_CASE("E leaves a stopped service stopped") {
   TempDir marks;
   const Upgradable up(service({"started", marks / "started"}));
