@@ -87,6 +87,7 @@ Daemon::Started Daemon::start(const Lines& problems) {
   else
     step(core::event::Commanded{core::Verb::kUp});
   // Their FIFOs are open anew by now.
+  if (identity_.handover) output_.replace_logger(identity_.handover->logger);
   if (identity_.handover)
     for (const int fd : {identity_.handover->control, identity_.handover->ok})
       if (fd >= 0) system_.close(fd);
@@ -303,9 +304,9 @@ void Daemon::execute(const Action& action) {
 
 void Daemon::reload() {
   reload_wanted_ = false;
-  Lines problems;
   // What the program on disk has said of the configuration counts no more.
   upgrade_wanted_ = std::exchange(upgrade_ready_, false) || upgrade_wanted_;
+  Lines problems;
   auto fresh = load_service(system_, identity_, problems);
   const bool tell = reload_notes_.allow(now_.mono);
   for (const auto& problem : problems)

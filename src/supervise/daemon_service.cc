@@ -404,7 +404,7 @@ void Daemon::ask_program() {
 
 // Nothing may be under way that only we know of.
 bool Daemon::may_hand_over() const {
-  return upgrade_ready_ && !exit_ && !ended_ && helpers_.none_run() && !tree_.is_ending() && !pending_alarm_ && alarm_->deadline() == core::kNever;
+  return upgrade_ready_ && !exit_ && !ended_ && output_.is_kept() && helpers_.none_run() && !tree_.is_ending() && !pending_alarm_ && alarm_->deadline() == core::kNever;
 }
 
 void Daemon::hand_over() {
@@ -413,7 +413,7 @@ void Daemon::hand_over() {
   published_.reset();
   publish();
   flush_notes();
-  const Handover handover{identity_.inherited.umask, directory_.control(), directory_.ok(), signs_.socket(), signs_.ready()};
+  const Handover handover{identity_.inherited.umask, directory_.control(), directory_.ok(), signs_.socket(), signs_.ready(), output_.logger()};
   const auto resume = to_argument(handover);
   std::vector<const char*> arguments = {identity_.program.c_str(), resume.c_str()};
   for (const auto& argument : identity_.arguments) arguments.push_back(argument.c_str());

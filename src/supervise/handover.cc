@@ -3,7 +3,6 @@
 #include <array>
 
 #include "core/number.h"
-#include "core/state.h"
 
 namespace supervise {
 namespace {
@@ -13,8 +12,8 @@ constexpr std::string_view kResume = "--resume=", kQuestion = "--can-resume=";
 }  // namespace
 
 std::string to_argument(const Handover& handover) {
-  std::string text = std::string(kResume) + std::to_string(core::kMemoryVersion);
-  for (const int number : {static_cast<int>(handover.umask), handover.control, handover.ok, handover.notify, handover.ready})
+  std::string text = std::string(kResume) + std::to_string(kHandoverVersion);
+  for (const int number : {static_cast<int>(handover.umask), handover.control, handover.ok, handover.notify, handover.ready, handover.logger})
     text += "," + std::to_string(number);
   return text;
 }
@@ -22,7 +21,7 @@ std::string to_argument(const Handover& handover) {
 std::optional<Handover> parse_handover(std::string_view argument) {
   if (!argument.starts_with(kResume)) return std::nullopt;
   argument.remove_prefix(kResume.size());
-  std::array<int, 6> numbers{};
+  std::array<int, 7> numbers{};
   for (auto& number : numbers) {
     const auto text = argument.substr(0, argument.find(','));
     argument.remove_prefix(std::min(argument.size(), text.size() + 1));
@@ -30,12 +29,12 @@ std::optional<Handover> parse_handover(std::string_view argument) {
     if (!parsed) return std::nullopt;
     number = *parsed;
   }
-  const auto [version, umask, control, ok, notify, ready] = numbers;
-  if (version != core::kMemoryVersion || !argument.empty()) return std::nullopt;
-  return Handover{static_cast<unsigned>(umask) & 0777U, control, ok, notify, ready};
+  const auto [version, umask, control, ok, notify, ready, logger] = numbers;
+  if (version != kHandoverVersion || !argument.empty()) return std::nullopt;
+  return Handover{static_cast<unsigned>(umask) & 0777U, control, ok, notify, ready, logger};
 }
 
-std::string question() { return std::string(kQuestion) + std::to_string(core::kMemoryVersion); }
+std::string question() { return std::string(kQuestion) + std::to_string(kHandoverVersion); }
 bool is_question(std::string_view argument) { return argument.starts_with(kQuestion); }
 bool can_answer(std::string_view argument) { return argument == question(); }
 

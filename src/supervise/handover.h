@@ -2,6 +2,7 @@
 // `--resume=` and numbers. Descriptors are -1 where there is none.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,7 +15,11 @@ struct Handover {
   int control = -1, ok = -1;
   // These go on.
   int notify = -1, ready = -1;
+  std::int32_t logger = 0;    // a child of ours that is not the service; 0: none
 };
+
+// Of these numbers, and of what `state` remembers beside them: raised with either.
+inline constexpr int kHandoverVersion = 2;
 
 [[nodiscard]] std::string to_argument(const Handover& handover);
 

@@ -320,6 +320,15 @@ bool Output::wants_logger() const {
   return {};
 }
 
+// It tells its news to nobody any more, and may have ended in the moment in which nobody had the FIFOs open for writing.
+void Output::replace_logger(std::int32_t former) {
+  if (former <= 0) return;
+  pid_ = former;
+  told_ = true;
+  helpers_.set_companion(former);
+  kill_due_ = core::Instant{};
+}
+
 // It may be in the middle of something, which it finishes if it can.
 void Output::end_logger(core::Nanos patience) {
   if (pid_ == 0) return;

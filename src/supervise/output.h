@@ -40,6 +40,9 @@ class Output {
 
   // Starts the logger, if one is wanted and it is time. Returns why it could not be.
   sys::Failure run_logger(core::Now now);
+  // The logger of the program that this process was before; 0: none.
+  [[nodiscard]] std::int32_t logger() const { return pid_; }
+  void replace_logger(std::int32_t former);
   // Whether the dead child `pid` was the logger, and ended as it should.
   enum class End { kWanted, kFailed };
   [[nodiscard]] std::optional<End> ended(std::int32_t pid, const core::Outcome& outcome);
@@ -48,6 +51,9 @@ class Output {
   // What the logger has to say: readable, and lines of a digit (sys::Level) and text.
   [[nodiscard]] int reports() const { return reports_.get(); }
   [[nodiscard]] std::size_t read_reports(std::span<char> into);
+
+  // Whether nothing is lost if we close the FIFOs now, and the service is dead: a logger has them, which is not about to end.
+  [[nodiscard]] bool is_kept() const { return !wants_logger() || (pid_ == 0 ? all_written_ : !told_); }
 
   // Lets the logger end once it has written everything. True when it has, or has had its time.
   [[nodiscard]] bool finish(core::Now now);

@@ -139,4 +139,58 @@ TEST_CASE("the service is adopted even if the rest of state is of another versio
   }
 }
 
+sim::Child* logger_of(Bench& bench) {
+  for (auto& [pid, child] : bench.system.children())
+    if (child.alive && child.program.starts_with("supervise-log ")) return &child;
+  return nullptr;
+}
+
+// The program on disk is one that can take over.
+void allow_upgrade(Bench& bench) {
+  bench.system.accepts_replacement = true;
+  bench.system.on_start = [&bench](sim::Child& child) {
+    if (child.arguments.size() > 1 && child.arguments[1].starts_with("--can-resume=")) bench.system.die_in(child.pid, kMilli, Outcome::code(supervise::kCanResume));
+  };
+}
+
+TEST_CASE("an upgrade waits until there is a logger that keeps what a service wrote") {
+  Bench bench;
+  allow_upgrade(bench);
+  REQUIRE(bench.start());
+  // The third one comes no sooner than 0.1 s after the second.
+  for (const auto when : {seconds(3) + 0 * kMilli, seconds(3) + 10 * kMilli}) {
+    bench.run_until(when);
+    REQUIRE(logger_of(bench) != nullptr);
+    bench.system.die(*logger_of(bench), Outcome::signal(9, false));
+  }
+  bench.control("E");
+  bench.run_until(seconds(3) + 50 * kMilli);
+  CHECK(logger_of(bench) == nullptr);
+  CHECK_FALSE(bench.system.replaced_by);
+  bench.run_until(seconds(4));
+  CHECK(logger_of(bench) != nullptr);
+  CHECK(bench.system.replaced_by);
+}
+
+TEST_CASE("the logger of the program before an upgrade is not taken for what a forking service has left") {
+  Bench bench("forking : true\n");
+  allow_upgrade(bench);
+  REQUIRE(bench.start());
+  bench.run_until(20 * kMilli);
+  const auto former = logger_of(bench)->pid;
+  bench.control("E");
+  bench.run_until(seconds(1));
+  REQUIRE(bench.system.replaced_by);
+  const auto daemon = bench.system.fork_from(bench.service()->pid, "daemon").pid;
+  for (auto* child : bench.services())
+    if (child->pid != daemon) bench.system.die(*child, Outcome::code(0));
+  REQUIRE(bench.start_as_successor());
+  bench.run_until(seconds(2));
+  CHECK(bench.state("pid") == std::to_string(daemon));
+  REQUIRE(logger_of(bench) != nullptr);
+  CHECK(logger_of(bench)->pid != former);
+  CHECK(bench.unsettled() == "");
+  CHECK(bench.violations() == "");
+}
+
 }  // namespace

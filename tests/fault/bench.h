@@ -31,6 +31,9 @@ class Bench {
   // As KILL would, leaving the service and the directory as they are.
   void kill_supervise();
 
+  // After an upgrade (`E`) that the system has accepted: the new program begins.
+  bool start_as_successor();
+
   // Time passes, and nobody looks.
   void pass(core::Nanos time);
 
