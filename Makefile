@@ -4,6 +4,7 @@
 # make check-san     the unit and fault tests under the address and undefined behaviour sanitizers;
 #                    with SUITE=all the whole suite
 # make bench         everything of which a figure is told, beside the peers and the floor, measured in one run: build/bench.md
+# make soak          services of all kinds under everything at random: MINUTES=10 SERVICES=200 SEED=
 # make debug, san    build/debug/supervise, build/san/supervise
 # make generated     completions and the manual's list of supervisectl's commands
 # make install       DESTDIR= PREFIX=/usr/local
@@ -96,9 +97,9 @@ packages:
 # The packages bring Catch2, so what includes it is built by a make of its own that comes after.
 check: packages
 	@$(MAKE) --no-print-directory check-built
-check-built: all debug $(TESTS:%=$(BUILD)/tests/%) $(BUILD)/tests/service
+check-built: all debug $(TESTS:%=$(BUILD)/tests/%) $(BUILD)/tests/service $(BUILD)/tests/soak $(BUILD)/tests/soak-worker
 	@SUPERVISE=$(CURDIR)/supervise SUPERVISECTL=$(CURDIR)/supervisectl SUPERVISE_DYNAMIC=$(CURDIR)/$(BUILD)/debug/supervise \
-	    SERVICE=$(CURDIR)/$(BUILD)/tests/service TOP=$(CURDIR) \
+	    SERVICE=$(CURDIR)/$(BUILD)/tests/service SOAK=$(CURDIR)/$(BUILD)/tests/soak TOP=$(CURDIR) \
 	    tests/run $(TESTS:%=$(BUILD)/tests/%) $(SCRIPTS)
 
 check-san: packages
@@ -124,6 +125,21 @@ $(BUILD)/bench/service: $(BUILD)/bench/obj/bench/service.o
 $(BUILD)/bench/obj/%.o: tests/%.cc
 	@mkdir -p $(@D)
 	$(COMPILE) -Itests -O2 -c -o $@ $<
+
+# A service that fails in every way, and the program that starts many of them and does everything to them at random.
+$(BUILD)/tests/soak: $(patsubst tests/%.cc,$(BUILD)/tests/obj/%.o,$(filter-out %/worker.cc,$(wildcard tests/soak/*.cc)) tests/proc/harness.cc)
+	$(CXX) -g -pthread -o $@ $^
+$(BUILD)/tests/soak-worker: tests/soak/worker.cc
+	@mkdir -p $(@D)
+	$(COMPILE) -O1 -static -o $@ $<
+MINUTES ?= 10
+SERVICES ?= 200
+SEED ?=
+soak: packages
+	@$(MAKE) --no-print-directory soak-built
+soak-built: all $(BUILD)/tests/soak $(BUILD)/tests/soak-worker
+	@SUPERVISE=$(CURDIR)/supervise SUPERVISECTL=$(CURDIR)/supervisectl \
+	    $(BUILD)/tests/soak --services $(SERVICES) --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 demo: all
 	@SUPERVISE=$(CURDIR)/supervise contrib/demo
@@ -157,6 +173,6 @@ install: all
 clean:
 	rm -rf $(BUILD) $(PROGRAMS)
 
-.PHONY: all debug san check check-built check-san check-san-built packages bench demo generated install clean
+.PHONY: all debug san check check-built check-san check-san-built packages soak soak-built bench demo generated install clean
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -704,16 +704,14 @@ Restartable::Restartable(const Words& command, const std::string& conf) {
 
 void Restartable::start() {
   const auto result = supervise(words, work.path());
-  INFO(result.err);
-  INFO(dir.report());
-  REQUIRE(result.code == 0);
   pid = dir.recorded_supervise();
-  REQUIRE(alive(pid));
+  if (result.code != 0 || !alive(pid))
+    throw std::runtime_error("supervise did not start: " + std::to_string(result.code) + "\n" + result.err + dir.report());
 }
 
 void Restartable::kill() const {
   ::kill(pid, SIGKILL);
-  REQUIRE(wait_until([&] { return !alive(pid); }));
+  if (!wait_until([&] { return !alive(pid); })) throw std::runtime_error("supervise survives KILL\n" + dir.report());
 }
 
 void Restartable::kill_and_start() {
