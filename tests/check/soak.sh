@@ -13,4 +13,4 @@ export SUPERVISECTL
 TMPDIR=$work "$soak" --services 8 --seconds 3 >"$work/out" 2>&1 || { cat "$work/out" "$work"/soak.*/violations; fail 'there are violations'; }
 grep -q '^soak: 8 services, 0.05 minutes: 0 violations$' "$work/out" || fail "it does not say that all is well: $(cat "$work/out")"
 [ -z "$(find "$work" -name 'soak.*' | head -n 1)" ] || fail 'it leaves its directory behind'
-exit $broken
+exit "$broken"

@@ -14,6 +14,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <fstream>
+#include <iomanip>
+
 #include "subject.h"
 
 namespace soak {
@@ -21,21 +24,21 @@ namespace soak {
 using harness::alive;
 
 const std::array<Subject::Choice, 15> Subject::kChoices{{
-    {&Subject::write_letters, 30},
-    {&Subject::write_garbage, 3},
-    {&Subject::kill_service, 12},
-    {&Subject::kill_supervise, 10},
-    {&Subject::kill_logger, 6},
-    {&Subject::stop_supervise, 4},
-    {&Subject::stop_service, 4},
-    {&Subject::signal_supervise, 2},
-    {&Subject::upgrade, 4},
-    {&Subject::remove_entry, 6},
-    {&Subject::replace_control, 3},
-    {&Subject::remove_directory, 3},
-    {&Subject::start_second, 3},
-    {&Subject::reconfigure, 5},
-    {&Subject::control_with_client, 5},
+    {&Subject::write_letters, 30, "write_letters"},
+    {&Subject::write_garbage, 3, "write_garbage"},
+    {&Subject::kill_service, 12, "kill_service"},
+    {&Subject::kill_supervise, 10, "kill_supervise"},
+    {&Subject::kill_logger, 6, "kill_logger"},
+    {&Subject::stop_supervise, 4, "stop_supervise"},
+    {&Subject::stop_service, 4, "stop_service"},
+    {&Subject::signal_supervise, 2, "signal_supervise"},
+    {&Subject::upgrade, 4, "upgrade"},
+    {&Subject::remove_entry, 6, "remove_entry"},
+    {&Subject::replace_control, 3, "replace_control"},
+    {&Subject::remove_directory, 3, "remove_directory"},
+    {&Subject::start_second, 3, "start_second"},
+    {&Subject::reconfigure, 5, "reconfigure"},
+    {&Subject::control_with_client, 5, "control_with_client"},
 }};
 
 void Subject::rage(const std::stop_token& end) {
@@ -51,12 +54,19 @@ void Subject::rage(const std::stop_token& end) {
   }
 }
 
+void Subject::note(const char* action) const {
+  const auto now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
+  tm local{};
+  localtime_r(&now, &local);
+  std::ofstream(world_.top() / "said" / (name_ + ".done"), std::ios::app) << std::put_time(&local, "%H:%M:%S ") << action << "\n";
+}
+
 void Subject::act() {
   int sum = 0;
   for (const auto& choice : kChoices) sum += choice.weight;
   auto drawn = below(sum);
   for (const auto& choice : kChoices)
-    if ((drawn -= choice.weight) < 0) return (this->*choice.action)();
+    if ((drawn -= choice.weight) < 0) return note(choice.name), (this->*choice.action)();
 }
 
 void Subject::write_letters() {
@@ -144,6 +154,7 @@ void Subject::kill_logger() {
 // Right after an examination: no letter is under way that ends the service.
 void Subject::kill_both() {
   const std::lock_guard guard(calm_);
+  note("kill_both");
   if (holder() == 0 || state()["want"] != "up" || state()["state"] != "RUNNING" || state()["paused"] != "0") return;
   const auto service = holder();
   if (const auto pid = logger(); pid != 0) ::kill(pid, SIGKILL);
@@ -303,6 +314,7 @@ void Subject::control_with_client() {
 
 // The disk is full for a while; what is done meanwhile needs none of it.
 void Subject::fill_disk() {
+  note("fill_disk");
   const auto file = log_.parent_path() / "filler";
   const int fd = open(file.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
   const std::string block(1 << 20, '.');

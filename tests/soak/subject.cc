@@ -42,7 +42,7 @@ Words kinds_of_descriptors(pid_t pid) {
   for (auto [number, target] : harness::descriptors(pid)) {
     if (const auto at = target.find(":["); at != std::string::npos) target.erase(at);
     if (const auto at = target.find(" (deleted)"); at != std::string::npos) target.erase(at);
-    found.push_back(target);
+    if (!target.empty()) found.push_back(target);  // else it was closed meanwhile
   }
   std::ranges::sort(found);
   return found;
@@ -97,7 +97,7 @@ pid_t Subject::logger() const {
 
 std::string Subject::report() const {
   auto text = "supervise " + std::to_string(supervise_) + ", service " + std::to_string(holder()) + ", runs " + std::to_string(record_->runs) +
-              harness::StatusDir(dir_).report();
+              harness::StatusDir(dir_).report() + "-- done\n" + text_of(world_.top() / "said" / (name_ + ".done"));
   return text;
 }
 
@@ -294,8 +294,8 @@ void Subject::measure(const std::string& when) {
   Words found;
   const auto is_as_before = [&] {
     memory = anonymous_memory(supervise_);
-    found = kinds_of_descriptors(supervise_);
-    return memory_ == 0 || (memory <= memory_ + kMemoryMargin && found == descriptors_) || has_ended();
+    const auto before = std::exchange(found, kinds_of_descriptors(supervise_));
+    return (memory_ == 0 && found == before) || (memory_ != 0 && memory <= memory_ + kMemoryMargin && found == descriptors_) || has_ended();
   };
   (void)await(is_as_before);
   if (has_ended()) return;

@@ -180,7 +180,7 @@ class Worker {
   void turn(long now) {
     if (now >= next_sign_) give_sign(now);
     const long pause = number(words_, "pause");
-    if (pause != 0 && now >= next_write_ && record_->written - record_->verified < soak::Record::kUnverified) {
+    if (pause != 0 && now >= next_write_ && record_->written < record_->verified + soak::Record::kUnverified) {
       write_lines();
       next_write_ = now + pause;
     }
