@@ -1,6 +1,10 @@
 # make               ./supervise, ./supervisectl
 # make demo          build it and watch it work
 # make check         build everything, install what the tests need, run every test
+# make musl          build/musl/supervise, build/musl/supervisectl: with musl in the place of glibc
+# make check-portable, check-musl
+#                    the process tests on build/portable/supervise, which uses POSIX alone, and on build/musl/supervise
+# make SYSTEM=portable ./supervise and ./supervisectl are such programs
 # make check-san     the unit and fault tests under the address and undefined behaviour sanitizers;
 #                    with SUITE=all the whole suite
 # make bench         everything of which a figure is told, beside the peers and the floor, measured in one run: build/bench.md
@@ -11,6 +15,8 @@
 # make clean
 
 CXX ?= g++
+# linux, or portable: src/sys/platform.h
+SYSTEM ?= linux
 BUILD ?= build
 PREFIX ?= /usr/local
 DESTDIR ?=
@@ -32,8 +38,8 @@ SUPERVISE := alarm daemon daemon_report daemon_service handover helpers log_proc
 CTL := act commands judge launch metrics output render request services view
 
 BASE := $(CORE:%=core/%.o) $(SYS:%=sys/%.o)
-LIBRARY := $(BASE) $(SUPERVISE:%=supervise/%.o) $(CTL:%=ctl/%.o)
-# The programs, and what each is made of.
+LIBRARY := $(BASE) sys/linux.o $(SUPERVISE:%=supervise/%.o) $(CTL:%=ctl/%.o)
+# The programs, and what each is made of, beside the platform: sys/linux.o or sys/portable.o.
 supervise_OBJECTS := $(BASE) $(SUPERVISE:%=supervise/%.o) sys/scanf.o supervise/main.o
 supervisectl_OBJECTS := $(BASE) $(CTL:%=ctl/%.o) sys/scanf.o ctl/main.o
 PROGRAMS := supervise supervisectl
@@ -43,19 +49,44 @@ CATCH2 := $(if $(wildcard /usr/include/catch2/catch_all.hpp),-lCatch2Main -lCatc
 
 all: $(PROGRAMS)
 
-$(PROGRAMS): %: $(BUILD)/%
-	install -m 755 $< $@
+$(PROGRAMS): %: $(BUILD)$(if $(filter portable,$(SYSTEM)),/portable)/% always
+	@cmp -s $< $@ || install -m 755 $< $@
+LINK = $(CXX) $(CXXFLAGS) $(SMALL) -static -no-pie -s -Wl,--gc-sections -Wl,--sort-section=alignment -Wl,-z,noexecstack -Wl,-z,relro,-z,now
 define program
-$(BUILD)/$(1): $($(1)_OBJECTS:%=$(BUILD)/release/%)
-	$(CXX) $(CXXFLAGS) $(SMALL) -static -no-pie -s -Wl,--gc-sections -Wl,--sort-section=alignment -Wl,-z,noexecstack -Wl,-z,relro,-z,now -o $$@ $$^
-$(BUILD)/debug/$(1): $($(1)_OBJECTS:%=$(BUILD)/debug/obj/%)
+$(BUILD)/$(1): $($(1)_OBJECTS:%=$(BUILD)/release/%) $(BUILD)/release/sys/linux.o
+	$(LINK) -o $$@ $$^
+$(BUILD)/portable/$(1): $($(1)_OBJECTS:%=$(BUILD)/release/%) $(BUILD)/release/sys/portable.o
+	@mkdir -p $$(@D)
+	$(LINK) -o $$@ $$^
+$(BUILD)/musl/$(1): $($(1)_OBJECTS:%=$(BUILD)/musl/obj/%)
+$(BUILD)/debug/$(1): $($(1)_OBJECTS:%=$(BUILD)/debug/obj/%) $(BUILD)/debug/obj/sys/linux.o
 	$(CXX) -g -o $$@ $$^
-$(BUILD)/san/$(1): $($(1)_OBJECTS:%=$(BUILD)/san/obj/%)
+$(BUILD)/san/$(1): $($(1)_OBJECTS:%=$(BUILD)/san/obj/%) $(BUILD)/san/obj/sys/linux.o
 	$(CXX) -g $(SANITIZE) -o $$@ $$^
 endef
 $(BUILD)/release/%.o: src/%.cc Makefile
 	@mkdir -p $(@D)
 	$(COMPILE) $(HARDENING) $(SMALL) -c -o $@ $<
+
+# musl in the place of glibc: smaller in memory and on disk. Debian has libstdc++ for glibc alone; the little that our programs
+# use of it works with musl as well (src/README.md, Portability).
+TRIPLET = $(shell $(CXX) -dumpmachine)
+MUSL = $(TRIPLET:gnu=musl)
+GCC_DIR = $(dir $(shell $(CXX) -print-libgcc-file-name))
+CXX_VERSION = $(notdir $(patsubst %/,%,$(GCC_DIR)))
+MUSL_HEADERS = -nostdinc -nostdinc++ -isystem /usr/include/c++/$(CXX_VERSION) -isystem /usr/include/$(TRIPLET)/c++/$(CXX_VERSION) \
+    -isystem /usr/include/$(MUSL) -isystem $(GCC_DIR)include -include contrib/musl/glibc.h
+MUSL_SMALL = -ffunction-sections -fdata-sections -fno-pie -fstack-protector-strong -Wno-maybe-uninitialized
+MUSL_COMPILE = @mkdir -p $(@D) && $(COMPILE) $(MUSL_HEADERS) $(MUSL_SMALL) -c -o $@ $<
+musl: $(PROGRAMS:%=$(BUILD)/musl/%)
+$(BUILD)/musl/obj/%.o: src/%.cc contrib/musl/glibc.h Makefile
+	$(MUSL_COMPILE)
+$(BUILD)/musl/obj/glibc.o: contrib/musl/glibc.cc contrib/musl/glibc.h Makefile
+	$(MUSL_COMPILE)
+$(BUILD)/musl/%: $(BUILD)/musl/obj/glibc.o $(BUILD)/musl/obj/sys/linux.o
+	$(CXX) -nostdlib -static -no-pie -s -Wl,--gc-sections -Wl,--sort-section=alignment -Wl,-z,noexecstack -Wl,-z,relro,-z,now -o $@ \
+	    /usr/lib/$(MUSL)/crt1.o /usr/lib/$(MUSL)/crti.o $(GCC_DIR)crtbeginT.o $^ -Wl,--start-group -l:libstdc++.a -l:libgcc.a -l:libgcc_eh.a \
+	    /usr/lib/$(MUSL)/libc.a -Wl,--end-group $(GCC_DIR)crtend.o /usr/lib/$(MUSL)/crtn.o
 
 debug: $(PROGRAMS:%=$(BUILD)/debug/%)
 $(BUILD)/debug/obj/%.o: src/%.cc
@@ -97,10 +128,17 @@ packages:
 # The packages bring Catch2, so what includes it is built by a make of its own that comes after.
 check: packages
 	@$(MAKE) --no-print-directory check-built
-check-built: all debug $(TESTS:%=$(BUILD)/tests/%) $(BUILD)/tests/service $(BUILD)/tests/soak $(BUILD)/tests/soak-worker
+check-built: all debug $(BUILD)/portable/supervise $(TESTS:%=$(BUILD)/tests/%) $(BUILD)/tests/service $(BUILD)/tests/soak $(BUILD)/tests/soak-worker
 	@SUPERVISE=$(CURDIR)/supervise SUPERVISECTL=$(CURDIR)/supervisectl SUPERVISE_DYNAMIC=$(CURDIR)/$(BUILD)/debug/supervise \
-	    SERVICE=$(CURDIR)/$(BUILD)/tests/service SOAK=$(CURDIR)/$(BUILD)/tests/soak TOP=$(CURDIR) \
+	    SUPERVISE_PORTABLE=$(CURDIR)/$(BUILD)/portable/supervise SERVICE=$(CURDIR)/$(BUILD)/tests/service \
+	    SOAK=$(CURDIR)/$(BUILD)/tests/soak TOP=$(CURDIR) \
 	    tests/run $(TESTS:%=$(BUILD)/tests/%) $(SCRIPTS)
+
+check-portable check-musl: check-%: packages
+	@$(MAKE) --no-print-directory check-other OTHER=$*
+check-other: $(PROGRAMS:%=$(BUILD)/$(OTHER)/%) $(BUILD)/tests/proc $(BUILD)/tests/service
+	@SUPERVISE=$(CURDIR)/$(BUILD)/$(OTHER)/supervise SUPERVISECTL=$(CURDIR)/$(BUILD)/$(OTHER)/supervisectl \
+	    SERVICE=$(CURDIR)/$(BUILD)/tests/service TOP=$(CURDIR) tests/run $(BUILD)/tests/proc
 
 check-san: packages
 	@$(MAKE) --no-print-directory check-san-built
@@ -173,6 +211,6 @@ install: all
 clean:
 	rm -rf $(BUILD) $(PROGRAMS)
 
-.PHONY: all debug san check check-built check-san check-san-built packages soak soak-built bench demo generated install clean
+.PHONY: all always bench check check-built check-musl check-other check-portable check-san check-san-built clean debug demo generated install musl packages san soak soak-built
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

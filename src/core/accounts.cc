@@ -75,6 +75,11 @@ std::optional<Account> find_account(std::string_view spec, std::string_view pass
   return Account{*uid, *gid, {*gid}};
 }
 
+std::string_view user_name(std::uint32_t uid, std::string_view passwd) {
+  const auto user = find_user(passwd, [uid](const User& u) { return u.uid == uid; });
+  return user ? user->name : std::string_view();
+}
+
 std::optional<std::uint32_t> find_group(std::string_view name, std::string_view group) {
   if (const auto number = parse_number<std::uint32_t>(name)) return number;
   while (!group.empty()) {

@@ -20,6 +20,9 @@ struct Account {
 // there has the group of the same number.
 [[nodiscard]] std::optional<Account> find_account(std::string_view spec, std::string_view passwd, std::string_view group);
 
+// The name of the user `uid` in `passwd`; empty where there is none.
+[[nodiscard]] std::string_view user_name(std::uint32_t uid, std::string_view passwd);
+
 // `name` is a name of `group` or a number.
 [[nodiscard]] std::optional<std::uint32_t> find_group(std::string_view name, std::string_view group);
 

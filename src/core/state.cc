@@ -127,6 +127,10 @@ StateText encode_state(const StateRecord& record) {
     out.put("memory", "");
   else
     out.put_memory(record.snapshot);
+  if (record.left.pid != 0) {
+    out.put("left_running", record.left.pid);
+    out.put("left_running_session", record.left.session);
+  }
   out.put("pid_start", record.service.start);
   out.put("supervise_start", record.supervise.start);
   out.put("boot_id", record.boot_id);
@@ -147,6 +151,9 @@ RecordedProcesses recorded_processes(std::string_view text) {
   out.supervise.start = number_or_zero<std::uint64_t>(state_value(text, "supervise_start"));
   out.service.pid = number_or_zero<std::int32_t>(state_value(text, "pid"));
   out.service.start = number_or_zero<std::uint64_t>(state_value(text, "pid_start"));
+  out.left = {number_or_zero<std::int32_t>(state_value(text, "left_running")), number_or_zero<std::int32_t>(state_value(text, "left_running_session"))};
+  // It led a group in the session of its supervise.
+  if (out.service.pid > 0 && out.service.start == 0) out.left = {out.service.pid, out.supervise.pid};
   out.boot_id = state_value(text, "boot_id").value_or(std::string_view());
   return out;
 }

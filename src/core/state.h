@@ -23,6 +23,13 @@ struct ProcessId {
   friend bool operator==(const ProcessId&, const ProcessId&) = default;
 };
 
+// A process that may be the service, left running by a supervise that was killed. It is no child of ours, and nothing tells it
+// from a stranger with the same pid (StateRecord::service without a start time), so it is waited for and never signalled.
+struct LeftRunning {
+  std::int32_t pid = 0;        // 0: none
+  std::int32_t session = 0;    // that the service was in
+};
+
 // A file, as its directory and its name; both empty: none. A path that could not be printed as it is is left out.
 struct FileName {
   std::string_view directory, name;
@@ -41,6 +48,7 @@ struct StateRecord {
   Now now;                       // turns next_start into wall time
   Snapshot snapshot;
   std::string_view notify_name;  // of the socket that the service was told; empty: none
+  LeftRunning left{};
   bool ended = false;            // this supervise has ended as it was told: the next has nothing to remember
 };
 
@@ -53,6 +61,7 @@ struct StateRecord {
 struct RecordedProcesses {
   ProcessId supervise;
   ProcessId service;
+  LeftRunning left;
   std::string_view boot_id;
 };
 [[nodiscard]] RecordedProcesses recorded_processes(std::string_view text);

@@ -327,6 +327,7 @@ int run(sys::System& system, const Request& request) {
 
 int main(int argc, char** argv) {
   sys::RealSystem system;
+  sys::remember_arguments(argc, argv);
   sys::ensure_standard_descriptors();
   sys::ignore_broken_pipes();
   sys::allow_many_descriptors();

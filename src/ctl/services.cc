@@ -103,7 +103,7 @@ bool is_absence(sys::Errno error) {
 
 string owner_of(sys::System& system, const string& path) {
   const auto info = system.stat_following(path.c_str());
-  return info ? sys::user_name(info->uid) : "somebody else";
+  return info ? sys::user_name(system, info->uid) : "somebody else";
 }
 
 string explained(sys::System& system, const ServiceRef& service, const char* entry, sys::Errno error) {

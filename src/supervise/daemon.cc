@@ -22,6 +22,7 @@ constexpr core::Nanos kExitLimit = core::seconds(10);
 constexpr std::size_t kControlChunk = 4096;
 constexpr core::Nanos kLockPatience = core::seconds(1);
 constexpr core::Nanos kDying = std::chrono::milliseconds(100);
+constexpr core::Nanos kUnwatchedLook = core::seconds(1);
 constexpr core::Nanos kLockPause = std::chrono::milliseconds(20);
 
 core::Machine new_machine(const Service& service, core::Now now, std::int32_t pid) {
@@ -95,6 +96,7 @@ Daemon::Started Daemon::start(const Lines& problems) {
   publish();
   expire();
   settle();
+  if (!directory_.is_watched()) retry_ = std::min(retry_, core::after(now_.mono, kUnwatchedLook));
   Started started;
   const auto facts = machine_.facts();
   if (machine_.pid() == 0) started.warning = reason_text(facts).view();
@@ -124,8 +126,8 @@ std::int32_t Daemon::other_supervise() {
   const auto state = directory_.recorded_state();
   const auto recorded = core::recorded_processes(state.view());
   const auto& other = recorded.supervise;
-  const bool known = other.pid > 0 && other.start != 0 && other.pid != self_.pid && recorded.boot_id == identity_.boot_id &&
-                     sys::start_time(system_, other.pid) == other.start;
+  const bool known = other.pid > 0 && other.pid != self_.pid && recorded.boot_id == identity_.boot_id &&
+                     (other.start == 0 ? directory_.is_served() : sys::start_time(system_, other.pid) == other.start);
   return known ? other.pid : 0;
 }
 
@@ -335,7 +337,7 @@ void Daemon::check_directory() {
   if (!check.failure) check.failure = output.failure;
   // A second look: what is removed while it is mended raises no event of its own.
   const bool clean = !check.mended && !check.failure;
-  if (clean) retry_ = core::kNever;
+  if (clean) retry_ = directory_.is_watched() ? core::kNever : core::after(now_.mono, kUnwatchedLook);
   if (check.republish || publish_failed_) published_.reset();
   report(mending_, check.failure);
   if (!check.mended || check.failure || !mending_notes_.allow(now_.mono)) return;

@@ -75,6 +75,7 @@ class Daemon {
   void look_at_main();
   [[nodiscard]] bool is_service_there();
   [[nodiscard]] bool is_command();
+  [[nodiscard]] bool may_be_left();
   [[nodiscard]] std::optional<core::Snapshot> find_service();
   void adopt(const core::Snapshot& snapshot);
   [[nodiscard]] std::optional<core::Snapshot> own_snapshot();
@@ -131,6 +132,7 @@ class Daemon {
   core::Now now_;
 
   core::ProcessId self_, process_;
+  core::LeftRunning left_;                       // nothing is started as long as it is there
   std::optional<core::Outcome> ended_;           // of the main process, as long as it is unknown whether another follows it
   core::Instant follow_until_ = core::kNever;    // a forking service that exits with 0 before then goes on as another process
   core::Instant pidfile_look_ = core::kNever;    // the pid file is looked at then, again and again

@@ -51,17 +51,20 @@ core::StateText Daemon::state_text(const core::Facts& facts) const {
   const auto process = facts.pid == process_.pid ? process_ : core::ProcessId{facts.pid, 0};
   return core::encode_state({identity_.name, facts, self_, process, identity_.boot_id, reason.view(), status_text_.view(),
                              output_.file(Output::Which::kOutput), output_.file(Output::Which::kErrors), file_name(service_.heartbeat_path()), now_,
-                             machine_.snapshot(), service_.wants_socket() ? identity_.inherited.notify_name : std::string_view(), ended_properly_});
+                             machine_.snapshot(), service_.wants_socket() ? identity_.inherited.notify_name : std::string_view(), left_, ended_properly_});
 }
 
 core::Text<256> Daemon::reason_text(const core::Facts& facts) const {
   switch (facts.reason) {
     case core::Reason::kStartFailed: return service_.explain(system_, facts.failure);
-    case core::Reason::kStartDeferred: return service_.explain(system_, facts.failure);
+    case core::Reason::kStartDeferred: if (left_.pid == 0) return service_.explain(system_, facts.failure); break;
     default: break;
   }
   core::Text<256> text;
-  text << core::to_text(facts.reason);
+  if (facts.reason == core::Reason::kStartDeferred)
+    text << "waiting for the end of pid " << left_.pid << ", which may be the service";
+  else
+    text << core::to_text(facts.reason);
   return text;
 }
 

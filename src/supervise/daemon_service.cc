@@ -30,6 +30,10 @@ constexpr int kMaxNotifications = 16;
 }  // namespace
 
 void Daemon::start_service() {
+  if (may_be_left()) return step(core::event::StartDeferred{{core::Stage::kFork, EBUSY}});
+  // What was removed since the last look is not handed to the service.
+  if (!directory_.is_watched() && retry_ != core::kNever) check_directory();
+  directory_.prepare();
   report(opening_, output_.renew(now_));
   auto spawn = service_.spawn();
   spawn.input = null_.get();
@@ -226,7 +230,20 @@ void Daemon::look_at_main() {
 
 // Whether the pid of the service is the service's still, and not that of a stranger.
 bool Daemon::is_service_there() {
-  return sys::start_time(system_, process_.pid) == process_.start;
+  return process_.start != 0 && sys::start_time(system_, process_.pid) == process_.start;
+}
+
+// Whether the service may be running that a supervise left of which nothing tells it from a stranger. It is the leader of a
+// group, in the session of that supervise, or in ours if both were started from one terminal. That is enough to start no
+// second copy, and not enough to signal it.
+bool Daemon::may_be_left() {
+  if (left_.pid == 0) return false;
+  const auto exists = system_.kill(left_.pid, 0);
+  const auto info = system_.process(left_.pid);
+  const bool may_be = (exists || exists.error().number == EPERM) && !info.dead && info.group == left_.pid &&
+                      (info.session == left_.session || info.session == system_.process(self_.pid).session);
+  if (!may_be) left_ = {};
+  return may_be;
 }
 
 // Whether the service is the process that was started, and not one that it has left in the background: that has another
@@ -242,6 +259,7 @@ std::optional<core::Snapshot> Daemon::find_service() {
   const auto recorded = core::recorded_processes(state.view());
   if (recorded.boot_id != identity_.boot_id) return std::nullopt;
   auto snapshot = core::recorded_snapshot(state.view());
+  left_ = recorded.left;
   if (recorded.service.pid <= 0 || recorded.service.start == 0) return snapshot;
   process_ = recorded.service;
   if (snapshot) return snapshot;
@@ -263,7 +281,9 @@ std::optional<core::Snapshot> Daemon::find_service() {
 // What the program that this process was before knew of the service, which may have ended meanwhile; we are told how.
 std::optional<core::Snapshot> Daemon::own_snapshot() {
   const auto state = directory_.recorded_state();
-  process_ = core::recorded_processes(state.view()).service;
+  const auto recorded = core::recorded_processes(state.view());
+  process_ = recorded.service;
+  if (process_.pid == 0) left_ = recorded.left;
   status_text_ << core::state_value(state.view(), "status").value_or(std::string_view());
   return core::recorded_snapshot(state.view());
 }
@@ -278,6 +298,11 @@ void Daemon::adopt(const core::Snapshot& snapshot) {
   if (snapshot.facts.pid == 0) {
     text << "the last supervise was killed while the service was " << core::to_text(snapshot.facts.state) << ", which it still is";
     return identity_.handover ? void() : note(Level::kNotice, text.view());
+  }
+  if (may_be_left()) {
+    text << "pid " << left_.pid << " may be the service; it is left alone, and the service is started when it has ended";
+    note(Level::kWarning, text.view());
+    return step(core::event::Exited{core::Outcome{}});
   }
   watch_main(system_.process(process_.pid));
   const bool lives = is_service_there();

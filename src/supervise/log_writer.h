@@ -44,7 +44,7 @@ class LogWriter {
   // The file is rotated as soon as no line is split by it.
   void ask_rotation() { rotation_asked_ = true; }
   // Whether something was taken from the FIFO and is not in its place yet, or may be so.
-  [[nodiscard]] bool is_half_done() const { return owed_.from || (holds_ && file_); }
+  [[nodiscard]] bool is_half_done() const { return owed_.from || (holds_ && file_) || system_.holds(fifo_); }
   // How many rotations there were.
   [[nodiscard]] unsigned rotations() const { return rotations_; }
 

@@ -7,6 +7,7 @@
 #include "supervise/daemon.h"
 #include "supervise/options.h"
 #include "supervise/wrapper.h"
+#include "sys/platform.h"
 #include "sys/process.h"
 #include "sys/real_system.h"
 
@@ -32,11 +33,6 @@ void print_problems(const Lines& problems) {
   for (const auto& problem : problems) complain(problem.text, 0);
 }
 
-std::string boot_id(sys::System& system) {
-  const auto id = sys::read_file(system, "/proc/sys/kernel/random/boot_id", 64);
-  return id ? id->substr(0, id->find('\n')) : "";
-}
-
 Identity identify(sys::System& system, const Options& options) {
   Identity identity;
   if (!options.directory.empty()) {
@@ -56,7 +52,7 @@ Identity identify(sys::System& system, const Options& options) {
   const auto state = sys::read_file(system, (identity.directory + "/state").c_str(), core::kStateMax);
   identity.inherited.notify_name = core::recorded_notify_name(state ? *state : "");
   if (identity.inherited.notify_name.empty()) identity.inherited.notify_name = "supervise-" + sys::random_name();
-  identity.boot_id = boot_id(system);
+  identity.boot_id = sys::platform::boot_id(system);
   identity.program = sys::own_program();
   identity.foreground = options.foreground;
   return identity;
@@ -177,7 +173,7 @@ int wrap(sys::System& system, core::Settings settings) {
   const auto options = parse_options(argc, argv);
   if (!options.error.empty()) return complain(options.error + "; see supervise -h", kUsage);
   if (options.mode == Options::Mode::kShowHelp) return sys::print(help()), 0;
-  if (options.mode == Options::Mode::kShowVersion) return sys::print(std::string(core::kSupervise) + "\n"), 0;
+  if (options.mode == Options::Mode::kShowVersion) return sys::print(std::string(core::kSupervise) + std::string(sys::platform::suffix()) + "\n"), 0;
   if (!options.warning.empty()) complain("warning: " + options.warning, 0);
   if (options.mode == Options::Mode::kWrap) return wrap(system, options.wrapper);
   auto identity = identify(system, options);

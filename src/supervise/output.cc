@@ -138,8 +138,7 @@ bool Output::has_name(std::size_t which) const {
 void Output::adopt(std::int32_t pid) {
   for (std::size_t i = 0; i < streams_.size(); ++i) {
     auto& stream = streams_[i];
-    core::Text<40> path;
-    path << "/proc/" << pid << "/fd/" << kNames[i].inherited;
+    auto path = sys::platform::path_of_descriptor(pid, kNames[i].inherited);
     const auto theirs = system_.stat_following(path.c_str());
     // It was started with other settings, which count for it until its end.
     if (const auto named = system_.stat_at(inner_, kNames[i].fifo);
@@ -260,7 +259,7 @@ Failure Output::open_lock() {
   if (!lock) return failure("cannot open", kLock, lock.error());
   lock_ = std::move(*lock);
   const auto holder = system_.lock_holder(lock_.get());
-  if (holder && *holder > 0 && *holder != pid_) (void)system_.kill(*holder, SIGKILL);
+  if (holder && *holder > 0 && *holder != pid_) (void)system_.kill(*holder, end_signal());
   return {};
 }
 
@@ -276,6 +275,9 @@ int Output::descriptor(std::size_t which) {
 int Output::output() { return descriptor(0); }
 int Output::errors() { return descriptor(redirected_ ? 0 : 1); }
 
+// A logger that has lines in its memory is asked and not killed.
+int Output::end_signal() { return system_.can(sys::Ability::kMoveAtOnce) ? SIGKILL : kLeave; }
+
 bool Output::wants_logger() const {
   return std::any_of(streams_.begin(), streams_.end(), [](const Stream& s) { return s.target.kind == Kind::kLog && s.reader; });
 }
@@ -284,7 +286,7 @@ bool Output::wants_logger() const {
   if (now.mono >= kill_due_) {
     kill_due_ = core::kNever;
     told_ = true;
-    if (pid_ != 0) (void)system_.kill(pid_, SIGKILL);
+    if (pid_ != 0) (void)system_.kill(pid_, end_signal());
   }
   if (!wants_logger() || pid_ != 0 || now.mono < next_start_ || all_written_) return {};
   next_start_ = core::after(now.mono, kRetry);

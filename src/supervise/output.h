@@ -100,6 +100,7 @@ class Output {
   [[nodiscard]] sys::Failure open_held(std::size_t which);
   [[nodiscard]] sys::Failure open_file(std::size_t which);
   [[nodiscard]] sys::Failure open_lock();
+  [[nodiscard]] int end_signal();
   [[nodiscard]] bool wants_logger() const;
   [[nodiscard]] int descriptor(std::size_t which);
   void end_logger(core::Nanos patience);

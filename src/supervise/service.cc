@@ -64,6 +64,19 @@ void warn_of_idle_keys(const Loaded& loaded, Lines& problems) {
       problems.push_back(loaded.warning("command", "has `" + split.shell_operator + "`, an ordinary character here, as no shell is used; for a shell's meaning of it use sh -c '...'"));
 }
 
+// A key that asks for what only some systems can do.
+struct Demand {
+  const char* key;
+  bool (*is_made)(const core::Settings& settings);
+  sys::Ability ability;
+};
+constexpr std::array kDemands = {
+    Demand{"forking", [](const core::Settings& s) { return s.policy.forking; }, sys::Ability::kTellProcesses},
+    Demand{"kill_tree", [](const core::Settings& s) { return s.policy.kill_tree; }, sys::Ability::kTellProcesses},
+    Demand{"notify", [](const core::Settings& s) { return s.notify; }, sys::Ability::kNameSenders},
+    Demand{"watchdog", [](const core::Settings& s) { return s.policy.watchdog != core::Nanos::zero(); }, sys::Ability::kNameSenders},
+};
+
 // `NAME=` of `NAME=VALUE`.
 std::string_view name_part(std::string_view variable) { return variable.substr(0, variable.find('=') + 1); }
 
@@ -91,7 +104,8 @@ std::optional<Service> Service::prepare(sys::System& system, Loaded loaded, cons
   Service service;
   service.settings_ = std::move(*loaded.settings);
   service.umask_ = service.settings_.umask ? service.settings_.umask->bits : inherited.umask;
-  bool good = service.look_up(system, loaded, problems);
+  bool good = service.check_abilities(system, loaded, problems);
+  good = service.look_up(system, loaded, problems) && good;
   good = service.read_environment_file(system, loaded, problems) && good;
   good = check_output(system, loaded, "stdout_logfile", service.settings_.output, problems) && good;
   good = check_output(system, loaded, "stderr_logfile", service.settings_.errors, problems) && good;
@@ -147,6 +161,14 @@ void Service::lay_out(const char* const* inherited_environment) {
   }
   for (const auto& variable : variables_) environment_.push_back(variable.c_str());
   environment_.push_back(nullptr);
+}
+
+bool Service::check_abilities(sys::System& system, const Loaded& loaded, Lines& problems) const {
+  const auto before = problems.size();
+  for (const auto& demand : kDemands)
+    if (demand.is_made(settings_) && !system.can(demand.ability))
+      problems.push_back(loaded.error(demand.key, core::find_key(demand.key)->print(settings_), "needs Linux, and this program was built to be portable"));
+  return problems.size() == before;
 }
 
 bool Service::look_up(sys::System& system, const Loaded& loaded, Lines& problems) {

@@ -63,6 +63,7 @@ class Service {
 
  private:
   [[nodiscard]] bool look_up(sys::System& system, const Loaded& loaded, Lines& problems);
+  [[nodiscard]] bool check_abilities(sys::System& system, const Loaded& loaded, Lines& problems) const;
   [[nodiscard]] static bool check_output(sys::System& system, const Loaded& loaded, const char* key, const core::OutputSettings& output, Lines& problems);
   [[nodiscard]] bool read_environment_file(sys::System& system, const Loaded& loaded, Lines& problems);
   void set_variable(const std::string& name, const std::string& value);

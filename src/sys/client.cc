@@ -3,16 +3,12 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <pwd.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-#ifdef __linux__
-#include <sys/inotify.h>
-#endif
 
 #include <algorithm>
 #include <array>
@@ -20,8 +16,7 @@
 #include <cstdlib>
 #include <memory>
 
-#include "core/number.h"
-#include "core/strings.h"
+#include "core/accounts.h"
 #include "sys/entry.h"
 
 extern char** environ;
@@ -30,32 +25,11 @@ namespace sys {
 namespace {
 
 constexpr core::Nanos kLook = std::chrono::milliseconds(50);
-constexpr std::size_t kMaxText = 64 * 1024;
+constexpr std::size_t kMaxAccounts = 1 << 20;
 
 // The limit that a program we start is to have, as we had it.
 rlimit g_descriptors{};
 bool g_descriptors_raised = false;
-
-std::string of_process(std::int32_t pid, const char* name) { return "/proc/" + std::to_string(pid) + "/" + name; }
-
-// The fields of /proc/PID/stat from the third on (proc(5)): the second is a name, which may have anything in it.
-Usage parse_usage(std::int32_t pid, std::string_view text) {
-  Usage usage;
-  const auto name_end = text.rfind(')');
-  if (name_end == std::string_view::npos) return usage;
-  text.remove_prefix(name_end + 1);
-  std::array<std::int64_t, 25> fields{};    // [N] is field N
-  (void)core::take_word(text);
-  for (std::size_t i = 4; i < fields.size(); ++i) fields[i] = core::parse_number<std::int64_t>(core::take_word(text)).value_or(0);
-  static const auto ticks = std::max(sysconf(_SC_CLK_TCK), 1L), page = sysconf(_SC_PAGESIZE);
-  usage.pid = pid;
-  usage.parent = static_cast<std::int32_t>(fields[4]);
-  usage.session = static_cast<std::int32_t>(fields[6]);
-  const auto used = fields[14] + fields[15] + fields[16] + fields[17];
-  usage.cpu = core::seconds(used / ticks) + core::Nanos(core::seconds(1)) * (used % ticks) / ticks;
-  usage.memory = static_cast<std::uint64_t>(std::max(fields[24], std::int64_t{0}) * page);
-  return usage;
-}
 
 std::vector<char*> pointers(const std::vector<std::string>& arguments) {
   std::vector<char*> out;
@@ -94,20 +68,15 @@ unsigned terminal_lines(int fd) {
   return ioctl(fd, TIOCGWINSZ, &size) < 0 ? 0 : size.ws_row;
 }
 
-#ifdef __linux__
 Changes::Changes(System& system) {
-  if (const int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK); fd >= 0) fd_ = {system, fd};
+  if (const int fd = platform::open_changes(); fd >= 0) fd_ = {system, fd};
 }
+
 void Changes::watch(const std::string& directory) {
-  constexpr std::uint32_t kEvents = IN_CREATE | IN_DELETE | IN_MOVE | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR;
-  const bool watched = fd_ && inotify_add_watch(fd_.get(), directory.c_str(), kEvents) >= 0;
+  const auto watched = fd_ ? platform::watch_changes(fd_.get(), directory.c_str()) : Status(Errno{ENOSYS});
   // What is not there, or no directory, no look would show either.
-  if (!watched && (!fd_ || (errno != ENOENT && errno != ENOTDIR))) complete_ = false;
+  if (!watched && watched.error().number != ENOENT && watched.error().number != ENOTDIR) complete_ = false;
 }
-#else
-Changes::Changes(System&) {}
-void Changes::watch(const std::string&) { complete_ = false; }
-#endif
 
 void Changes::wait(std::span<const int> ends, core::Nanos at_most) {
   std::vector<pollfd> polls;
@@ -120,42 +89,10 @@ void Changes::wait(std::span<const int> ends, core::Nanos at_most) {
   while (read(fd_.get(), events.data(), events.size()) > 0) {}
 }
 
-std::vector<Usage> all_processes(System& system) {
-  std::vector<Usage> out;
-  const auto names = list_directory("/proc");
-  if (!names) return out;
-  for (const auto& name : *names) {
-    const auto pid = core::parse_number<std::int32_t>(name);
-    if (!pid) continue;
-    if (const auto text = read_file(system, of_process(*pid, "stat").c_str(), kMaxText)) out.push_back(parse_usage(*pid, *text));
-  }
-  return out;
-}
-
-std::vector<std::string> command_line(System& system, std::int32_t pid) {
-  std::vector<std::string> words;
-  const auto text = read_file(system, of_process(pid, "cmdline").c_str(), kMaxText);
-  if (!text) return words;
-  for (std::string_view rest = *text; !rest.empty();) {
-    const auto end = rest.find('\0');
-    words.emplace_back(rest.substr(0, end));
-    rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
-  }
-  return words;
-}
-
-std::string working_directory(System& system, std::int32_t pid) {
-  std::array<char, 4096> path{};
-  const auto n = system.read_link(kWorkingDirectory, of_process(pid, "cwd").c_str(), path);
-  return n ? std::string(path.data(), *n) : std::string();
-}
-
-std::string user_name(std::uint32_t uid) {
-  const auto text = std::to_string(uid);
-  std::unique_ptr<FILE, int (*)(FILE*)> file(fopen("/etc/passwd", "re"), fclose);
-  while (const auto* entry = file ? fgetpwent(file.get()) : nullptr)
-    if (entry->pw_uid == uid) return entry->pw_name;
-  return "user " + text;
+std::string user_name(System& system, std::uint32_t uid) {
+  const auto passwd = read_file(system, "/etc/passwd", kMaxAccounts);
+  const std::string name(core::user_name(uid, passwd ? *passwd : ""));
+  return name.empty() ? "user " + std::to_string(uid) : name;
 }
 
 bool is_terminal(int fd) { return isatty(fd) == 1; }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/time.h"
+#include "sys/platform.h"
 #include "sys/result.h"
 #include "sys/unique_fd.h"
 
@@ -22,7 +23,7 @@ void ignore_broken_pipes();
 // As many as this user may have. What we run or become has the limit that we had.
 void allow_many_descriptors();
 
-// Waits for entries that are made, removed or renamed in directories (inotify(7), Linux). Where the system has none to give,
+// Waits for entries that are made, removed or renamed in directories . Where the system tells of none,
 // wait() returns every 50 ms instead.
 class Changes {
  public:
@@ -36,21 +37,13 @@ class Changes {
   bool complete_ = true;    // every directory is watched
 };
 
-// What a process uses.
-struct Usage {
-  std::int32_t pid = 0, parent = 0, session = 0;
-  std::uint64_t memory = 0;    // resident, bytes
-  core::Nanos cpu{0};          // with that of its dead children
-};
-// Of all processes that the system tells about.
-[[nodiscard]] std::vector<Usage> all_processes(System& system);
-
-// The command line of a process and the directory in which it runs; empty where the system does not tell.
-[[nodiscard]] std::vector<std::string> command_line(System& system, std::int32_t pid);
-[[nodiscard]] std::string working_directory(System& system, std::int32_t pid);
+using platform::Usage;
+using platform::all_processes;
+using platform::command_line;
+using platform::working_directory;
 
 // The name of a user; the number where there is none.
-[[nodiscard]] std::string user_name(std::uint32_t uid);
+[[nodiscard]] std::string user_name(System& system, std::uint32_t uid);
 
 [[nodiscard]] bool is_terminal(int fd);
 [[nodiscard]] unsigned terminal_lines(int fd);    // 0: not known

@@ -2,11 +2,6 @@
 
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/close_range.h>
-#include <malloc.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -15,6 +10,7 @@
 #include <array>
 #include <cerrno>
 #include <cstdint>
+#include <cstdlib>
 
 #include "core/text.h"
 
@@ -24,15 +20,6 @@ namespace {
 constexpr int kStartFailed = 111;
 
 constinit std::span<char> g_arguments;
-
-void close_range_of(int first, int last) {
-  if (first > last) return;
-#ifdef CLOSE_RANGE_CLOEXEC
-  if (close_range(static_cast<unsigned>(first), static_cast<unsigned>(last), 0) == 0) return;
-#endif
-  const auto limit = std::min<long>(sysconf(_SC_OPEN_MAX), last + 1L);
-  for (int fd = first; fd < limit; ++fd) ::close(fd);
-}
 
 [[noreturn]] void await_report(int pipe, pid_t child) {
   char status = kStartFailed;
@@ -63,7 +50,7 @@ void close_all_but(std::span<const int> kept) {
     int next = INT_MAX;
     for (const int fd : kept)
       if (fd >= from) next = std::min(next, fd);
-    close_range_of(from, next - 1);
+    if (next > from) platform::close_descriptors(from, next - 1);
     if (next == INT_MAX) return;
     from = next + 1;
   }
@@ -77,19 +64,9 @@ void set_title(std::string_view title) {
   if (g_arguments.empty()) return;
   const auto n = title.copy(g_arguments.data(), g_arguments.size() - 1);
   std::fill(g_arguments.begin() + static_cast<std::ptrdiff_t>(n), g_arguments.end(), '\0');
-#ifdef PR_SET_NAME
   core::Text<15> name;
   name << title.substr(0, title.find(' '));
-  prctl(PR_SET_NAME, name.c_str(), 0, 0, 0);
-#endif
-}
-
-int plain_fork() {
-#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 34)
-  return _Fork();
-#else
-  return fork();
-#endif
+  platform::set_process_name(name.c_str());
 }
 
 unsigned clear_umask() { return ::umask(0); }
@@ -118,15 +95,25 @@ std::string host_name() {
   return name.data();
 }
 
+// By the rules of execvp(3), and for a caller who has kept to the convention.
 std::string own_program() {
-  std::array<char, PATH_MAX> path{};
-  const auto n = readlink("/proc/self/exe", path.data(), path.size());
-  return n <= 0 ? std::string() : std::string(path.data(), static_cast<std::size_t>(n));
+  auto path = platform::program_path();
+  if (!path.empty() || g_arguments.empty()) return path;
+  const std::string name = g_arguments.data();
+  if (name.find('/') != std::string::npos) return absolute_path(name);
+  const char* const variable = getenv("PATH");
+  for (std::string_view rest = variable ? variable : ""; !rest.empty();) {
+    const auto directory = rest.substr(0, rest.find(':'));
+    rest.remove_prefix(std::min(rest.size(), directory.size() + 1));
+    path = absolute_path(std::string(directory) + "/" + name);
+    if (access(path.c_str(), X_OK) == 0) return path;
+  }
+  return {};
 }
 
 std::string random_name() {
   std::array<unsigned char, 8> bytes{};
-  if (getrandom(bytes.data(), bytes.size(), 0) < 0) return std::to_string(getpid());
+  if (getentropy(bytes.data(), bytes.size()) < 0) return std::to_string(getpid());
   std::string name;
   for (const auto byte : bytes) {
     constexpr const char* kDigits = "0123456789abcdef";
@@ -136,26 +123,12 @@ std::string random_name() {
   return name;
 }
 
-void become_subreaper() {
-#ifdef PR_SET_CHILD_SUBREAPER
-  prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-#endif
-}
-
-void return_unused_heap() {
-#ifdef __GLIBC__
-  malloc_trim(0);
-#endif
-}
-
 [[gnu::noinline]] void return_unused_stack() {
-#ifdef MADV_DONTNEED
   constexpr std::uintptr_t kPage = 4096, kDepth = 64 * 1024, kFrames = 512;
   const auto here = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
-  // The frames of this function and of madvise stay.
+  // The frames of this function and of what it calls stay.
   const auto end = (here - kFrames) & ~(kPage - 1);
-  madvise(reinterpret_cast<void*>(end - kDepth), kDepth, MADV_DONTNEED);
-#endif
+  platform::give_back_pages(end - kDepth, kDepth);
 }
 
 Status write_all(int fd, std::string_view text) {
@@ -172,7 +145,7 @@ void print(std::string_view text) { (void)write_all(1, text); }
 bool Launch::detach() {
   std::array<int, 2> ends{};
   if (pipe2(ends.data(), O_CLOEXEC) < 0) return false;
-  const pid_t child = plain_fork();
+  const pid_t child = platform::plain_fork();
   if (child < 0) return false;
   if (child > 0) {
     ::close(ends[1]);

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "sys/platform.h"
 #include "sys/result.h"
 
 namespace sys {
@@ -16,14 +17,11 @@ void close_inherited_descriptors();
 // The same, but for those in `kept`.
 void close_all_but(std::span<const int> kept);
 
-// For set_title(): where the arguments of this process are.
+// For set_title() and own_program(): where the arguments of this process are.
 void remember_arguments(int argc, char** argv);
 
 // What ps(1) shows of this process from now on; at most as long as its arguments were.
 void set_title(std::string_view title);
-
-// A fork without what that does for threads and stdio: it would cost a page of memory for ever.
-[[nodiscard]] int plain_fork();
 
 // Opens /dev/null as descriptors 0, 1 and 2 where they are closed, so that no file of ours gets their numbers.
 void ensure_standard_descriptors();
@@ -36,17 +34,14 @@ unsigned clear_umask();
 
 [[nodiscard]] std::string host_name();
 
-// The file of the program that this process executes; empty where the system does not tell.
+// The file of the program that this process executes. Where the system does not tell, what argv[0] leads to; empty: not known.
 [[nodiscard]] std::string own_program();
 
 // 16 hexadecimal digits that nobody can foretell.
 [[nodiscard]] std::string random_name();
 
-// Orphaned descendants become children of this process (Linux; elsewhere of process 1).
-void become_subreaper();
-
-// Gives back to the system what this process no longer uses of its heap.
-void return_unused_heap();
+using platform::become_subreaper;
+using platform::return_unused_heap;
 
 // Gives back the pages of the stack below the caller. Cheap enough for every turn of a loop.
 void return_unused_stack();

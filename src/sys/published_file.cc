@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cerrno>
+#include <utility>
 
 #include "core/text.h"
 #include "sys/entry.h"
@@ -18,14 +19,20 @@ PublishedFile::PublishedFile(System& system, const char* name, const char* spare
     : system_(system), name_(name), spare_name_(spare_name), reserve_(reserve < kMaxReserve ? reserve : kMaxReserve) {}
 
 Status PublishedFile::publish_by_exchange(int dir, std::string_view content) {
-  if (!spare_.fd) return Errno{EBADF};
+  if (!spare_.fd || spare_renamed_) return Errno{EBADF};
   if (const auto filled = fill(spare_, content); !filled) return filled;
-  if (const auto exchanged = system_.exchange(dir, spare_name_, name_); !exchanged) return exchanged;
+  const auto exchanged = system_.exchange(dir, spare_name_, name_);
+  const bool impossible = exchanged.error().number == ENOSYS || exchanged.error().number == EINVAL;
+  if (!exchanged && !impossible) return exchanged;
+  if (impossible)
+    if (const auto renamed = system_.rename(dir, spare_name_, name_); !renamed) return renamed;
+  spare_renamed_ = impossible;
   std::swap(live_, spare_);
   return ok();
 }
 
 Status PublishedFile::publish(int dir, std::string_view content) {
+  prepare(dir);
   // What an earlier run left has its place on the disk, even if that is full now.
   if (!live_.fd) {
     if (auto live = take_over(dir, name_)) live_ = std::move(*live);
@@ -35,6 +42,13 @@ Status PublishedFile::publish(int dir, std::string_view content) {
   const auto replaced = replace(dir, content);
   if (replaced || !live_.fd || !is_entry(system_, dir, name_, live_.fd.get())) return replaced;
   return write_in_place(content);
+}
+
+void PublishedFile::prepare(int dir) {
+  if (!std::exchange(spare_renamed_, false)) return;
+  spare_ = {};
+  // Not empty, so that it keeps its place on the disk.
+  if (auto spare = make_copy(dir, "\n")) spare_ = std::move(*spare);
 }
 
 // One write and no truncation: no reader sees a half of each.
@@ -47,6 +61,7 @@ Status PublishedFile::write_in_place(std::string_view content) {
 
 Status PublishedFile::replace(int dir, std::string_view content) {
   spare_ = {};
+  spare_renamed_ = false;
   auto fresh = make_copy(dir, content);
   if (!fresh) return fresh.error();
   auto renamed = system_.rename(dir, spare_name_, name_);
@@ -91,6 +106,7 @@ Status PublishedFile::fill(Copy& copy, std::string_view content) {
 }
 
 bool PublishedFile::check(int dir) {
+  prepare(dir);
   if (!live_.fd || !spare_.fd) return false;
   const bool intact = is_entry(system_, dir, name_, live_.fd.get()) && is_entry(system_, dir, spare_name_, spare_.fd.get());
   if (!intact) spare_ = {};
@@ -100,6 +116,7 @@ bool PublishedFile::check(int dir) {
 void PublishedFile::detach() {
   live_ = {};
   spare_ = {};
+  spare_renamed_ = false;
 }
 
 }  // namespace sys

@@ -1,6 +1,6 @@
 // A small file that readers always see whole: written into a spare of full size, then exchanged with it. So publishing
-// makes no inode, never shows half a record, and works on a full disk. Where names can't be exchanged a new file is renamed
-// over the old one; where even that fails the content is written in place, with newlines in the place of what was longer.
+// makes no inode, never shows half a record, and works on a full disk. Where names can't be exchanged the spare is renamed
+// over the other, and a new one made; where even that fails the content is written in place, with newlines in the place of what was longer.
 #pragma once
 
 #include <string_view>
@@ -17,8 +17,12 @@ class PublishedFile {
   // Replaces the content of `dir`/name, mode 0644. At most `reserve` bytes.
   Status publish(int dir, std::string_view content);
 
-  // The same by the exchange alone, which opens nothing: for a process that shares our memory but not our descriptors.
+  // The same by the exchange alone, or where there is none by renaming the spare, which opens nothing: for a process that shares
+  // our memory but not our descriptors.
   Status publish_by_exchange(int dir, std::string_view content);
+
+  // Makes a new spare if the last one was renamed.
+  void prepare(int dir);
 
   // Whether the file is still there under its name. If not, the next publication makes it again.
   [[nodiscard]] bool check(int dir);
@@ -42,6 +46,7 @@ class PublishedFile {
   const char* spare_name_;
   std::size_t reserve_;
   Copy live_, spare_;
+  bool spare_renamed_ = false;    // spare_ is what was replaced, and has no name any more
 };
 
 }  // namespace sys

@@ -7,6 +7,7 @@ namespace sys {
 
 class RealSystem final : public System {
  public:
+  bool can(Ability ability) override;
   Result<int> open(int dir, const char* name, OpenMode mode, unsigned permissions) override;
   void close(int fd) override;
   Result<std::size_t> read(int fd, std::span<char> into) override;
@@ -34,6 +35,7 @@ class RealSystem final : public System {
   Result<Pipe> pipe() override;
   Result<std::size_t> move(int from, int to, std::int64_t offset, std::size_t n) override;
   Result<std::size_t> peek(int from, std::span<char> into) override;
+  bool holds(int from) override;
   void enlarge(int fifo, std::size_t n) override;
   void reset_flags(int fd) override;
   Status lock_record(int fd) override;

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <signal.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -12,6 +11,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "sys/platform.h"
 #include "sys/process.h"
 #include "sys/real_system.h"
 
@@ -44,7 +44,7 @@ bool hand_on_extra(const Spawn& request) {
 bool set_limits(const Spawn& request) {
   for (const auto& limit : request.limits) {
     const rlimit value{limit.soft, limit.hard};
-    if (setrlimit(static_cast<__rlimit_resource>(limit.resource), &value) < 0) return false;
+    if (setrlimit(static_cast<decltype(RLIMIT_NOFILE)>(limit.resource), &value) < 0) return false;
   }
   return true;
 }
@@ -81,9 +81,7 @@ Stage become(const Spawn& request) {
   if (request.umask) umask(*request.umask);
   if (request.directory && chdir(request.directory) < 0) return Stage::kDirectory;
   if (request.time_limit != 0) alarm(request.time_limit);
-#ifdef PR_SET_PDEATHSIG
-  if (request.ends_with_us) prctl(PR_SET_PDEATHSIG, SIGKILL);
-#endif
+  if (request.ends_with_us) platform::end_with_parent();
   // Not before the callback: it may need what has that number.
   if (!hand_on_extra(request)) return Stage::kDescriptor;
   restore_signals();
@@ -102,16 +100,13 @@ Stage become(const Spawn& request) {
 }  // namespace
 
 Result<std::int32_t> RealSystem::fork(std::span<const int> kept, int null, const char* title, void (*run)(void* context), void* context) {
-  const pid_t pid = plain_fork();
+  const pid_t pid = platform::plain_fork();
   if (pid < 0) return Errno{errno};
   if (pid > 0) return pid;
   setsid();
   for (int fd = 0; fd <= 2; ++fd) dup2(null, fd);
   close_all_but(kept);
-#ifdef PR_SET_TIMERSLACK
-  // Its waits are shorter than the usual 50 µs by which the kernel may lengthen them.
-  prctl(PR_SET_TIMERSLACK, 1000);
-#endif
+  platform::ask_for_exact_waits();
   set_title(title);
   run(context);
   _exit(0);

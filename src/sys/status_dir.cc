@@ -3,6 +3,8 @@
 #include <array>
 #include <cerrno>
 
+#include "sys/platform.h"
+
 namespace sys {
 namespace {
 
@@ -35,6 +37,7 @@ StatusDir::StatusDir(System& system, std::string path, std::uint32_t group)
 
 Failure StatusDir::open() {
   auto failed = open_directory();
+  if (!failed && is_served()) failed = failure("cannot lock", "lock", Errno{EWOULDBLOCK});
   if (!failed) failed = open_lock();
   Check ignored;
   if (!failed) failed = open_entries(ignored);
@@ -51,10 +54,8 @@ Result<OpenedDirectory> StatusDir::open_path(Missing missing) {
   if (resolved_) return open_directory_strictly(system_, path_, missing);
   auto opened = open_directory_path(system_, path_);
   if (!opened) return opened;
-  core::Text<40> link;
-  link << "/proc/self/fd/" << opened->fd.get();
   std::array<char, 4096> path;
-  const auto n = system_.read_link(kWorkingDirectory, link.c_str(), path);
+  const auto n = platform::resolve(system_, opened->fd.get(), path_.c_str(), path);
   resolved_ = n && *n < path.size() && path[0] == '/';
   if (resolved_) path_.assign(path.data(), *n);
   return opened;
@@ -70,8 +71,7 @@ Failure StatusDir::open_directory() {
   if (!info) return failure("cannot look at", path_.c_str(), info.error());
   found_mode_ = info->mode;
   found_group_ = info->gid;
-  // Without a watch a removed entry is found at the next event only: worse, but no reason not to run.
-  (void)system_.watch(opened->fd.get());
+  watched_ = static_cast<bool>(system_.watch(opened->fd.get()));
   (void)system_.watch(parent->get());
   dir_ = std::move(opened->fd);
   parent_ = std::move(*parent);
@@ -215,6 +215,20 @@ core::StateText StatusDir::recorded_state() {
   return text;
 }
 
+bool StatusDir::is_served() {
+  if (ok_) return false;
+  const auto state = recorded_state();
+  const auto other = core::recorded_processes(state.view()).supervise;
+  if (other.pid == 0 || other.start != 0 || other.pid == system_.own_pid()) return false;
+  return static_cast<bool>(owned(system_, system_.open(dir_.get(), "ok", OpenMode::kWrite, 0)));
+}
+
+void StatusDir::prepare() {
+  status_.prepare(dir_.get());
+  state_.prepare(dir_.get());
+  runit_status_.prepare(supervise_dir_.get());
+}
+
 Failure StatusDir::publish(const core::Status& status, std::string_view state, Means means) {
   if (taken_) return failure("cannot write", "status", Errno{EBUSY});
   const auto ours = core::encode_status(status);
@@ -222,10 +236,13 @@ Failure StatusDir::publish(const core::Status& status, std::string_view state, M
   const auto bytes = [](const core::StatusRecord& record) {
     return std::string_view(reinterpret_cast<const char*>(record.data()), record.size());
   };
+  // So that all three change in one moment, as nearly as can be.
+  if (means == Means::kAnyWay) prepare();
   const auto write = means == Means::kAnyWay ? &PublishedFile::publish : &PublishedFile::publish_by_exchange;
+  // `state`, for which scripts wait, comes last.
+  const auto written_tools = (runit_status_.*write)(supervise_dir_.get(), bytes(tools));
   const auto written = (status_.*write)(dir_.get(), bytes(ours));
   const auto written_state = (state_.*write)(dir_.get(), state);
-  const auto written_tools = (runit_status_.*write)(supervise_dir_.get(), bytes(tools));
   if (!written) return failure("cannot write", "status", written.error());
   if (!written_state) return failure("cannot write", "state", written_state.error());
   if (!written_tools) return failure("cannot write", "supervise/status", written_tools.error());

@@ -30,6 +30,15 @@ class StatusDir {
   // Replaces status, supervise/status and state. kExchange opens no descriptor and may fail where kAnyWay does not.
   enum class Means { kAnyWay, kExchange };
   Failure publish(const core::Status& status, std::string_view state, Means means);
+  // Does beforehand what the next publication by kExchange can't: nothing, where names can be exchanged.
+  void prepare();
+
+  // Whether Signals::watched tells of changes in here. Else check() has to be called now and then.
+  [[nodiscard]] bool is_watched() const { return watched_; }
+
+  // Whether another supervise has it open, by the one sign that there is without start times of processes: somebody reads `ok`.
+  // Never once open() has succeeded: then we do.
+  [[nodiscard]] bool is_served();
 
   // Puts back what is missing or was replaced. `mended` says whether anything was; `failure` what could not be. What another
   // supervise has locked meanwhile is left alone: ours goes on in the directory that is gone.
@@ -78,6 +87,7 @@ class StatusDir {
   PublishedFile status_, state_, runit_status_;
   bool made_directory_ = false;
   bool taken_ = false;
+  bool watched_ = false;
   bool resolved_ = false;                  // path_ has no links in it, and is to have none
   unsigned found_mode_ = 0700;             // of the directory, as it was
   std::uint32_t found_group_ = kKeepGroup;

@@ -76,7 +76,7 @@ struct Reaped {
 
 // What the kernel tells of a process.
 struct ProcessInfo {
-  std::uint64_t start = 0;    // clock ticks between boot and its start; 0: there is no such process
+  std::uint64_t start = 0;    // clock ticks between boot and its start; 0: there is no such process, or none can tell
   std::int32_t parent = 0;
   std::int32_t group = 0;
   std::int32_t session = 0;
@@ -134,9 +134,18 @@ struct Spawned {
   std::optional<core::StartFailure> failure;         // why; before_exec may have been called
 };
 
+// What not every system can do.
+enum class Ability {
+  kTellProcesses,    // adopts its orphaned descendants, lists its children, and tells one process from another of the same pid
+  kNameSenders,      // receives datagrams together with the pid of who has sent them
+  kMoveAtOnce,       // System::move() takes and writes in one call
+};
+
 class System {
  public:
   virtual ~System() = default;
+
+  [[nodiscard]] virtual bool can(Ability) { return true; }
 
   // Files. `dir` is a directory's descriptor or kWorkingDirectory; `name` is null-terminated.
   virtual Result<int> open(int dir, const char* name, OpenMode mode, unsigned permissions) = 0;
@@ -166,10 +175,12 @@ class System {
   virtual Result<int> pipe_with(std::string_view data) = 0;    // a descriptor that reads `data` (at most 4 KiB), then end
   virtual Result<Pipe> pipe() = 0;
   // Moves at most `n` of the bytes that wait in the FIFO `from` to the file `to`, at `offset`. Taken and written in one call
-  // (splice(2), Linux), so that whoever is killed in it has lost none and doubled none. 0: the end; EAGAIN: none waits.
+  // (splice(2), Linux), so that whoever is killed in it has lost none and doubled none; see kMoveAtOnce. 0: the end; EAGAIN: none waits.
   virtual Result<std::size_t> move(int from, int to, std::int64_t offset, std::size_t n) = 0;
   // Copies the first bytes that wait in the FIFO `from`, which stay there. 0: the end; EAGAIN: none waits.
   virtual Result<std::size_t> peek(int from, std::span<char> into) = 0;
+  // Whether bytes of the FIFO `from` are in our memory, taken by move() or peek() and not written yet (without kMoveAtOnce).
+  [[nodiscard]] virtual bool holds(int) { return false; }
   // Lets a FIFO hold `n` bytes, if the system allows that.
   virtual void enlarge(int fifo, std::size_t n) = 0;
   // Takes away what those who share `fd` may have set on it, such as O_NONBLOCK; O_APPEND stays.
@@ -207,7 +218,7 @@ class System {
   virtual Signals take_signals() = 0;
 };
 
-// When the process `pid` was started, in clock ticks since boot; 0 if there is none that lives.
+// When the process `pid` was started, in clock ticks since boot; 0 if there is none that lives, or none can tell.
 inline std::uint64_t start_time(System& system, std::int32_t pid) {
   const auto info = system.process(pid);
   return info.dead ? 0 : info.start;

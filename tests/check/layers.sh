@@ -29,4 +29,15 @@ while IFS= read -r line; do fail "src/$line: core reads no clock and no file, an
 grep -E '<(iostream|fstream|sstream|locale|regex)>' "$work/system" >"$work/heavy" || :
 while IFS= read -r line; do fail "src/$line: neither iostream nor locale belongs in these programs"; done <"$work/heavy"
 
+# What Linux alone has is in sys/linux.cc, and neither a name nor a file of it anywhere else; what a comment says does no harm.
+linux_headers='<(linux/.*|asm/.*|malloc\.h|sys/(prctl|inotify|fanotify|syscall|epoll|eventfd|signalfd|timerfd|sendfile|personality|auxv|mman|random|vfs|capability)\.h)>'
+linux_names='splice|tee|vmsplice|copy_file_range|sendfile|renameat2|RENAME_EXCHANGE|pidfd_[a-z_]+|SYS_[a-z_0-9]+|syscall|prctl|PR_[A-Z_]+|inotify_[a-z_0-9]+|IN_[A-Z_]+|epoll_[a-z_0-9]+|eventfd|signalfd|timerfd_[a-z]+|memfd_create|close_range|malloc_trim|mallopt|madvise|MADV_[A-Z]+|personality|getauxval|gettid|unshare|setns|O_PATH|O_TMPFILE|F_NOTIFY|DN_[A-Z]+|F_SETPIPE_SZ|F_GETPIPE_SZ|F_SETSIG|F_SETLEASE|SO_PASSCRED|SO_PEERCRED|SCM_CREDENTIALS|ucred|SI_KERNEL|getrandom|fgetpwent|__linux__'
+grep -rn . --include='*.cc' --include='*.h' . | sed -e 's|^\./||' -e 's|//[^"]*$||' | grep -v '^sys/linux\.cc:' >"$work/code"
+{
+    grep -E "include *$linux_headers" "$work/code" || :
+    grep -E "(^|[^A-Za-z0-9_:.>])(::)?($linux_names)([^A-Za-z0-9_]|\$)" "$work/code" || :
+    grep -E '"[^"]*/(proc|sys)/' "$work/code" | grep -vE '#include "' || :
+} >"$work/linux"
+while IFS= read -r line; do fail "src/$line: only sys/linux.cc may use what Linux alone has"; done <"$work/linux"
+
 exit "$broken"

@@ -79,6 +79,38 @@ TEST_CASE("a pid that another process has by now is not taken for the service") 
   CHECK(bench.violations() == "");
 }
 
+TEST_CASE("a service whose start nobody could tell is waited for and never signalled") {
+  Bench bench;
+  REQUIRE(bench.start());
+  bench.run_until(seconds(3));
+  bench.kill_supervise();
+  const auto* service = bench.service();
+  auto text = bench.content("state");
+  const auto at = text.find("pid_start=");
+  text.replace(at, text.find('\n', at) - at, "pid_start=0");
+  bench.system.put(Bench::path("state"), sys::FileType::kRegular, text);
+  REQUIRE(bench.start());
+  bench.control_at(seconds(4), "tk");
+  bench.control_at(seconds(5), "du");
+  bench.run_until(seconds(6));
+  CHECK(bench.services().size() == 1);
+  CHECK(service->signals.empty());
+  CHECK(bench.state("state") == "BACKOFF");
+  CHECK(bench.state("pid") == "0");
+  CHECK(bench.state("left_running") == std::to_string(service->pid));
+  CHECK_THAT(bench.state("reason"), contains("waiting for the end of pid " + std::to_string(service->pid)));
+  // The next one knows it as well.
+  bench.kill_supervise();
+  REQUIRE(bench.start());
+  bench.run_until(seconds(8));
+  CHECK(bench.services().size() == 1);
+  bench.service_dies_at(seconds(9), Outcome::code(0));
+  bench.run_until(seconds(10));
+  CHECK(bench.services().size() == 2);
+  CHECK(bench.state("state") != "BACKOFF");
+  CHECK(bench.violations() == "");
+}
+
 TEST_CASE("an adopted service is stopped by its pid and no stranger is signalled after that") {
   Bench bench("stopwaitsecs : 2\n");
   REQUIRE(bench.start());

@@ -699,6 +699,8 @@ Status SimSystem::kill(std::int32_t target, int signal) {
   const Exempt exempt;
   if (const auto* error = fails(signal == SIGKILL ? Op::kKillForGood : Op::kKill)) return Errno{error->number};
   const auto found = children_.find(target < 0 ? -target : target);
+  // A look, and no signal.
+  if (signal == 0) return (found != children_.end() && !found->second.reaped) || others.contains(target) ? sys::ok() : Errno{ESRCH};
   if (target == 0 || target == -1 || found == children_.end() || found->second.reaped) {
     violation("signal " + std::to_string(signal) + " for a stranger, " + std::to_string(target));
     return Errno{ESRCH};
@@ -729,6 +731,7 @@ sys::ProcessInfo SimSystem::process(std::int32_t of) {
   const auto& child = found->second;
   info.start = child.start;
   info.parent = child.parent;
+  info.group = child.session == pid ? of : child.session;
   info.session = child.session;
   info.dead = !child.alive;
   info.name << child.program;

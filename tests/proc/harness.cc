@@ -201,6 +201,8 @@ bool has_program(const std::string& name) {
   return false;
 }
 
+bool has_linux_calls() { return run({supervise_program(), "-v"}).out.find("(portable)") == std::string::npos; }
+
 bool is_sanitized() { return environment_or("SANITIZED", "0") != "0"; }
 
 bool enter_own_mounts() {

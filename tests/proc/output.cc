@@ -550,7 +550,7 @@ TEST_CASE("Rotated files go through the processor and say the same") {
     CHECK(mode_of(path) == "file 0600");
     const auto plain = run({"gzip", "-dc", path});
     CHECK(plain.code == 0);
-    CHECK(plain.out.size() <= 40 * 1024);
+    CHECK(plain.out.size() <= 40 * 1024 + 64);    // a line that was begun is ended
     text += plain.out;
   }
   CHECK(wrong_numbers(text + text_of(svc / "__stdout"), 1, 9000) == "");
@@ -601,6 +601,7 @@ TEST_CASE("A processor that hangs is in the way of nothing") {
 }
 
 TEST_CASE("A logger that is killed while a processor is at work loses nothing") {
+  SKIP_UNLESS(has_linux_calls(), kNeedsMove);
   SKIP_UNLESS(has_program("gzip"), "gzip is not here");
   TempDir marks;
   write_script(marks / "slow", "gzip; sleep 0.02");
@@ -620,6 +621,7 @@ TEST_CASE("A logger that is killed while a processor is at work loses nothing") 
 // ---- Nothing is lost
 
 TEST_CASE("A logger that is killed again and again has lost nothing") {
+  SKIP_UNLESS(has_linux_calls(), kNeedsMove);
   for (const std::string stamps : {"none", "iso"}) {
     INFO("log_timestamps " << stamps);
     TempDir marks;
@@ -643,6 +645,7 @@ TEST_CASE("A logger that is killed again and again has lost nothing") {
 }
 
 TEST_CASE("A logger that is killed while it is busy has lost nothing") {
+  SKIP_UNLESS(has_linux_calls(), kNeedsMove);
   constexpr long kLast = 400'000;
   TempDir marks;
   const Supervised svc({.command = service({"numbers", "1", std::to_string(kLast), "0", "touch", marks / "done"})});
@@ -660,6 +663,7 @@ TEST_CASE("A logger that is killed while it is busy has lost nothing") {
 }
 
 TEST_CASE("A supervise that is killed again and again has lost no output of the service") {
+  SKIP_UNLESS(has_linux_calls(), kNeedsAdoption);
   TempDir marks;
   Restartable site(service({"numbers", "1", "60000", "2", "touch", marks / "done"}), kSmall);
   const auto service_pid = site.dir.await_service();
@@ -676,6 +680,7 @@ TEST_CASE("A supervise that is killed again and again has lost no output of the 
 }
 
 TEST_CASE("A supervise and its logger that are killed together again and again have lost nothing") {
+  SKIP_UNLESS(has_linux_calls(), kNeedsMove);
   TempDir marks;
   Restartable site(service({"numbers", "1", "60000", "2", "touch", marks / "done"}), kSmall + "log_timestamps : tai64n\n");
   int turn = 0;
@@ -963,6 +968,7 @@ TEST_CASE("A status directory that is moved and the new one have every line") {
 }
 
 TEST_CASE("A supervise that is killed is succeeded although the log directory is gone") {
+  SKIP_UNLESS(has_linux_calls(), kNeedsAdoption);
   TempDir logs;
   TempDir marks;
   fs::create_directory(logs / "deep");

@@ -326,6 +326,7 @@ TEST_CASE("With user the service finds its own pid in status as soon as it begin
 }
 
 TEST_CASE("The start time of the service is in state although it may open eight files only") {
+  SKIP_UNLESS(has_linux_calls(), kNeedsAdoption);
   const Supervised svc({.command = service({}), .conf = "[svc]\nrlimit_nofile : 8\n"});
   auto pid = svc.await_service();
   for (int i = 0; i < 2; ++i) {

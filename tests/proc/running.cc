@@ -429,6 +429,7 @@ TEST_CASE("No zombies are left by helpers and services") {
 }
 
 TEST_CASE("An idle supervise does not wake up") {
+  SKIP_UNLESS(has_linux_calls(), kNeedsWatch);
   const Supervised svc({.command = service({})});
   svc.await_state("RUNNING");
   REQUIRE(shell("echo s > control; echo n > control", svc.dir()).code == 0);
@@ -442,6 +443,7 @@ TEST_CASE("An idle supervise does not wake up") {
 }
 
 TEST_CASE("strace sees no call of an idle supervise") {
+  SKIP_UNLESS(has_linux_calls(), kNeedsWatch);
   SKIP_UNLESS(has_program("strace"), "strace is not here");
   const Supervised svc({.command = service({})});
   svc.await_state("RUNNING");
@@ -459,6 +461,7 @@ TEST_CASE("strace sees no call of an idle supervise") {
 }
 
 TEST_CASE("A supervise that waits with a service down does not wake up either") {
+  SKIP_UNLESS(has_linux_calls(), kNeedsWatch);
   const Supervised svc({.command = service({})});
   svc.write("d");
   svc.await_state("STOPPED");
@@ -468,6 +471,7 @@ TEST_CASE("A supervise that waits with a service down does not wake up either") 
 }
 
 TEST_CASE("An idle supervise has at most 68 KiB of private anonymous memory") {
+  SKIP_UNLESS(has_linux_calls(), kNeedsMemory);
   SKIP_UNLESS(!is_sanitized(), "the sanitizers need memory of their own");
   // The environment is part of it: here a small one.
   const Supervised svc({.command = service({}),
@@ -480,6 +484,7 @@ TEST_CASE("An idle supervise has at most 68 KiB of private anonymous memory") {
 }
 
 TEST_CASE("An idle supervise and its logger have at most 100 KiB of private anonymous memory together") {
+  SKIP_UNLESS(has_linux_calls(), kNeedsMemory);
   SKIP_UNLESS(!is_sanitized(), "the sanitizers need memory of their own");
   const Supervised svc({.command = service({"out", "hello", "err", "hello"}), .conf = "[svc]\n", .wrapper = {"env", "-i", "PATH=/usr/bin:/bin"}});
   svc.await_state("RUNNING");

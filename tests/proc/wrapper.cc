@@ -427,6 +427,7 @@ TEST_CASE("A closed stderr or a reader that went away keeps the wrapper from not
 // ---- Orphans
 
 TEST_CASE("Orphans of the service come to the wrapper and are reaped") {
+  SKIP_UNLESS(has_linux_calls(), kNeedsOrphans);
   Wrapper wrapper({}, {"sh", "-c", "for i in 1 2 3 4 5; do (sleep 0.2 &); done; exec sleep 1000"});
   wrapper.await_that("the orphans", [&] { return children(wrapper.pid()).size() > 3; });
   wrapper.await_that("none", [&] { return children(wrapper.pid()).size() == 1; });

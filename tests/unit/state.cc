@@ -124,6 +124,7 @@ TEST_CASE("the longest state file is whole and fits") {
   record.facts.since = record.facts.started = record.facts.ready = core::WallTime(core::Nanos(INT64_MAX));
   record.facts.next_start = core::Instant(core::Nanos(INT64_MAX / 2));
   record.notify_name = "supervise-0123456789abcdef";
+  record.left = {INT32_MAX, INT32_MAX};
   record.snapshot.facts.stamp = core::WallTime::max();
   record.snapshot.failures = UINT_MAX;
   record.snapshot.restarts = record.snapshot.hook_runs = INT_MAX;
@@ -185,6 +186,20 @@ TEST_CASE("the recorded processes are read back from a state file") {
   CHECK((recorded.supervise == core::ProcessId{4709, 918204}));
   CHECK((recorded.service == core::ProcessId{4733, 944811}));
   CHECK(recorded.boot_id == "2f0c4d0e-7a55-4c3b-9d4e-5b6f3b1d8c11");
+}
+
+TEST_CASE("a process that may be the service is one whose start nobody could tell") {
+  auto record = running();
+  CHECK(core::recorded_processes(core::encode_state(record).view()).left.pid == 0);
+  record.service.start = 0;
+  auto left = core::recorded_processes(core::encode_state(record).view()).left;
+  CHECK(left.pid == 4733);
+  CHECK(left.session == 4709);
+  record.facts.pid = 0;
+  record.left = left;
+  left = core::recorded_processes(core::encode_state(record).view()).left;
+  CHECK(left.pid == 4733);
+  CHECK(left.session == 4709);
 }
 
 TEST_CASE("a state file that makes no sense names no process") {

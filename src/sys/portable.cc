@@ -1,0 +1,172 @@
+// The platform: POSIX.1-2024, and what the BSDs have as well (flock, setgroups).
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <utmpx.h>
+
+#include <algorithm>
+#include <array>
+#include <climits>
+#include <cstring>
+#include <utility>
+
+#include "sys/calls.h"
+#include "sys/platform.h"
+
+namespace sys::platform {
+namespace {
+
+// What was taken out of a FIFO and is not written yet.
+struct Taken {
+  int fifo = 0;    // none: 0 is never one
+  std::size_t begin = 0, end = 0;
+  std::array<char, 16 * 1024> bytes{};
+
+  [[nodiscard]] std::size_t size() const { return end - begin; }
+
+  // Takes what there is room for. 0: the end; EAGAIN: none waits.
+  Result<std::size_t> take() {
+    std::memmove(bytes.data(), bytes.data() + begin, size());
+    end -= std::exchange(begin, 0);
+    const auto n = count_of(retried([&] { return ::read(fifo, bytes.data() + end, bytes.size() - end); }));
+    if (n) end += *n;
+    return n;
+  }
+};
+
+// Of the two outputs of a service. Only a logger uses them.
+constinit std::array<Taken, 2> g_taken;
+
+Taken* find_taken(int fifo) {
+  const auto found = std::find_if(g_taken.begin(), g_taken.end(), [fifo](const Taken& taken) { return taken.fifo == fifo; });
+  return found == g_taken.end() ? nullptr : &*found;
+}
+
+Taken& taken_of(int fifo) {
+  if (auto* const known = find_taken(fifo)) return *known;
+  auto* const free = find_taken(0);
+  free->fifo = fifo;
+  return *free;
+}
+
+}  // namespace
+
+std::string_view suffix() { return " (portable)"; }
+bool can(Ability) { return false; }
+
+int search_flag() {
+#ifdef O_SEARCH
+  return O_SEARCH;
+#else
+  return O_RDONLY;
+#endif
+}
+
+Status exchange(int, const char*, const char*) { return Errno{ENOSYS}; }
+Status watch(int) { return Errno{ENOSYS}; }
+
+Result<std::size_t> resolve(System&, int, const char* path, std::span<char> into) {
+  char* const found = realpath(path, nullptr);
+  if (!found) return Errno{errno};
+  const auto n = std::string_view(found).copy(into.data(), into.size());
+  free(found);
+  return n;
+}
+
+int reopen_terminal(int fd, int flags) {
+  std::array<char, PATH_MAX> name{};
+  return ttyname_r(fd, name.data(), name.size()) == 0 ? ::open(name.data(), flags) : -1;
+}
+
+core::Text<40> path_of_descriptor(std::int32_t, int) { return {}; }
+
+Result<std::size_t> move(int from, int to, std::int64_t offset, std::size_t n) {
+  auto& taken = taken_of(from);
+  if (taken.size() == 0)
+    if (const auto more = taken.take(); !more || *more == 0) return more;
+  const auto written = count_of(retried([&] { return ::pwrite(to, taken.bytes.data() + taken.begin, std::min(n, taken.size()), offset); }));
+  if (written) taken.begin += *written;
+  return written;
+}
+
+Result<std::size_t> peek(int from, std::span<char> into) {
+  auto& taken = taken_of(from);
+  if (taken.size() < std::min(into.size(), taken.bytes.size()))
+    if (const auto more = taken.take(); taken.size() == 0) return more;
+  const auto n = std::min(into.size(), taken.size());
+  std::memcpy(into.data(), taken.bytes.data() + taken.begin, n);
+  return n;
+}
+
+bool holds(int from) {
+  const auto* taken = find_taken(from);
+  return taken && taken->size() != 0;
+}
+
+void enlarge(int, std::size_t) {}
+
+Result<int> receiver(std::string_view) { return Errno{ENOSYS}; }
+Result<Datagram> receive(int, std::span<char>) { return Errno{ENOSYS}; }
+
+ProcessInfo process(std::int32_t pid) {
+  ProcessInfo info;
+  if (pid <= 0) return info;
+  if (pid == getpid()) {
+    info.parent = getppid();
+  } else {
+    siginfo_t end{};
+    if (waitid(P_PID, static_cast<id_t>(pid), &end, WEXITED | WNOHANG | WNOWAIT) == 0) {
+      info.parent = getpid();
+      info.dead = end.si_pid != 0;
+    }
+  }
+  info.group = std::max(getpgid(pid), 0);
+  info.session = std::max(getsid(pid), 0);
+  return info;
+}
+
+Result<std::size_t> children(std::span<std::int32_t>) { return Errno{ENOSYS}; }
+Result<int> watch_process(std::int32_t) { return Errno{ENOSYS}; }
+Result<core::Outcome> end_of(int) { return Errno{ENOSYS}; }
+
+int plain_fork() { return fork(); }
+void become_subreaper() {}
+void end_with_parent() {}
+void set_process_name(const char*) {}
+void ask_for_exact_waits() {}
+
+// Where a caller may open a thousand million, the highest are not looked for.
+void close_descriptors(int first, int last) {
+  constexpr long kMost = 65536;
+  const auto limit = std::min({sysconf(_SC_OPEN_MAX), last + 1L, kMost});
+  for (int fd = first; fd < limit; ++fd) ::close(fd);
+}
+
+void reset_reserved_signal(int) {}
+
+bool is_typed(const siginfo_t& info) { return info.si_code != SI_USER && info.si_code != SI_QUEUE; }
+
+std::string boot_id(System&) {
+  utmpx wanted{};
+  wanted.ut_type = BOOT_TIME;
+  setutxent();
+  const auto* const found = getutxid(&wanted);
+  const auto id = found ? std::to_string(found->ut_tv.tv_sec) : std::string();
+  endutxent();
+  return id;
+}
+
+std::string program_path() { return {}; }
+
+void return_unused_heap() {}
+void give_back_pages(std::uintptr_t, std::size_t) {}
+
+int open_changes() { return -1; }
+Status watch_changes(int, const char*) { return Errno{ENOSYS}; }
+
+std::vector<Usage> all_processes(System&) { return {}; }
+std::vector<std::string> command_line(System&, std::int32_t) { return {}; }
+std::string working_directory(System&, std::int32_t) { return {}; }
+
+}  // namespace sys::platform
