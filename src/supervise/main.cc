@@ -1,4 +1,5 @@
 // supervise(8): from the command line to the loop.
+#include <array>
 #include <optional>
 
 #include "core/conf.h"
@@ -198,7 +199,10 @@ int main(int argc, char** argv) {
   sys::remember_arguments(argc, argv);
   sys::ensure_standard_descriptors();
   const auto handover = argc > 1 ? supervise::parse_handover(argv[1]) : std::nullopt;
-  if (!handover) sys::close_inherited_descriptors();
+  if (handover)
+    sys::close_at_exec(std::array{handover->control, handover->ok, handover->notify, handover->ready});
+  else
+    sys::close_inherited_descriptors();
   if (const auto status = supervise::set_out(supervise::g_system, argc, argv, handover)) return *status;
   sys::return_unused_heap();
   do sys::return_unused_stack();

@@ -43,6 +43,11 @@ void ensure_standard_descriptors() {
 
 void close_inherited_descriptors() { close_all_but({}); }
 
+void close_at_exec(std::span<const int> fds) {
+  for (const int fd : fds)
+    if (fd >= 0) (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+}
+
 void close_all_but(std::span<const int> kept) {
   int from = 3;
   // The kept ones need not be in order: each time the lowest that is left.

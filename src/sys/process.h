@@ -16,6 +16,8 @@ void close_inherited_descriptors();
 
 // The same, but for those in `kept`.
 void close_all_but(std::span<const int> kept);
+// Lets no program that is executed from now on have them; those below 0 are none.
+void close_at_exec(std::span<const int> fds);
 
 // For set_title() and own_program(): where the arguments of this process are.
 void remember_arguments(int argc, char** argv);

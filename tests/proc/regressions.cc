@@ -668,3 +668,18 @@ TEST_CASE("A lock that another program holds is told and nothing is made") {
   svc.write("dx");
   svc.await_exit();
 }
+
+TEST_CASE("A service that is started after an upgrade has no descriptor of ours") {
+  TempDir place;
+  fs::copy_file(supervise_program(), place / "supervise");
+  const Supervised svc({.command = service({}), .conf = "[svc]\nnotify : true\nready_fd : 7\n", .program = place / "supervise"});
+  const auto first = svc.await_service();
+  svc.await_state("RUNNING");
+  const auto before = descriptors(first).size();
+  svc.write("E");
+  svc.await_log("goes on as");
+  svc.write("k");
+  const auto second = svc.await_command(service({}), first);
+  CHECK(descriptors(second).size() == before);
+  svc.await_state("RUNNING");
+}
