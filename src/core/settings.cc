@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 #include "core/environment.h"
 #include "core/number.h"
@@ -29,7 +30,7 @@ struct Unit {
 
 constexpr std::array kTimeUnits = {Unit{"", 1'000'000'000},    Unit{"s", 1'000'000'000},       Unit{"ms", 1'000'000},
                                    Unit{"m", 60'000'000'000},  Unit{"h", 3'600'000'000'000},   Unit{"d", 86'400'000'000'000}};
-constexpr std::array kSizeUnits = {Unit{"", 1}, Unit{"KB", 1024}, Unit{"MB", 1024 * 1024}, Unit{"GB", 1024 * 1024 * 1024}};
+constexpr std::array kSizeUnits = {Unit{"", 1}, Unit{"KB", 1024}, Unit{"MB", 1 << 20}, Unit{"GB", 1 << 30}};
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
@@ -58,7 +59,7 @@ std::int64_t billionths(string_view digits) {
 }
 
 string parse(string_view text, Nanos& out) {
-  const string right = "a time: a number of seconds or with a unit, such as 10, 1.5, 500ms, 30s, 5m, 2h, 1d";
+  string right = "a time: a number of seconds or with a unit, such as 10, 1.5, 500ms, 30s, 5m, 2h, 1d";
   const auto whole_digits = take_digits(text);
   string_view fraction;
   if (text.starts_with('.')) {
@@ -246,7 +247,7 @@ string print(Nanos time) {
 string print(bool value) { return value ? "true" : "false"; }
 string print(unsigned value) { return std::to_string(value); }
 string print(int value) { return value == kUnlimited ? "unlimited" : std::to_string(value); }
-string print(double value) { return print(Nanos(static_cast<std::int64_t>(value * 1e9 + 0.5))); }
+string print(double value) { return print(Nanos(std::llround(value * 1e9))); }
 string print(const string& value) { return value; }
 string print(std::optional<unsigned> value) { return value ? std::to_string(*value) : ""; }
 string print(std::optional<int> value) { return value ? std::to_string(*value) : ""; }

@@ -57,7 +57,9 @@ core::StateText Daemon::state_text(const core::Facts& facts) const {
 core::Text<256> Daemon::reason_text(const core::Facts& facts) const {
   switch (facts.reason) {
     case core::Reason::kStartFailed: return service_.explain(system_, facts.failure);
-    case core::Reason::kStartDeferred: if (left_.pid == 0) return service_.explain(system_, facts.failure); break;
+    case core::Reason::kStartDeferred:
+      if (left_.pid == 0) return service_.explain(system_, facts.failure);
+      break;
     default: break;
   }
   core::Text<256> text;

@@ -18,7 +18,7 @@ using Progress = LogWriter::Progress;
 
 constexpr std::uint64_t kNoLimit = std::uint64_t{1} << 61;
 // So near to a file's limit what waits is looked at before it is moved.
-constexpr std::size_t kLook = 16 * 1024;
+constexpr std::size_t kLook = 16UL * 1024;
 constexpr std::size_t kMaxMove = 1 << 20;
 constexpr core::Nanos kGrow = core::seconds(10);
 

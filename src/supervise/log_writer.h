@@ -26,7 +26,7 @@ struct LogSpec {
 };
 
 // FIFOs are made to hold as much, where the system allows it: a service that writes in bursts then seldom waits.
-inline constexpr std::size_t kFifoSize = 256 * 1024;
+inline constexpr std::size_t kFifoSize = 256UL * 1024;
 
 class LogWriter {
  public:

@@ -25,7 +25,7 @@ namespace sys {
 namespace {
 
 constexpr core::Nanos kLook = std::chrono::milliseconds(50);
-constexpr std::size_t kMaxAccounts = 1 << 20;
+constexpr std::size_t kMaxAccounts = 1UL << 20;
 
 // The limit that a program we start is to have, as we had it.
 rlimit g_descriptors{};
@@ -33,6 +33,7 @@ bool g_descriptors_raised = false;
 
 std::vector<char*> pointers(const std::vector<std::string>& arguments) {
   std::vector<char*> out;
+  out.reserve(arguments.size() + 1);
   for (const auto& argument : arguments) out.push_back(const_cast<char*>(argument.c_str()));
   out.push_back(nullptr);
   return out;

@@ -129,7 +129,7 @@ std::string random_name() {
 }
 
 [[gnu::noinline]] void return_unused_stack() {
-  constexpr std::uintptr_t kPage = 4096, kDepth = 64 * 1024, kFrames = 512;
+  constexpr std::uintptr_t kPage = 4096, kDepth = 64UL * 1024, kFrames = 512;
   const auto here = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
   // The frames of this function and of what it calls stay.
   const auto end = (here - kFrames) & ~(kPage - 1);

@@ -196,7 +196,7 @@ class SimSystem final : public sys::System {
   [[nodiscard]] Place look(int dir, std::string_view name, bool follow) const;
   [[nodiscard]] Place walk(const NodePtr& from, std::string_view path, bool follow, int depth) const;
   [[nodiscard]] Description* description(int fd) const;
-  int add_descriptor(Description description);
+  int add_descriptor(Description what);
   const Error* fails(Op op);
   void changed(const NodePtr& directory, Op op);
   sys::Status make(Op op, int dir, const char* name, sys::FileType type, unsigned mode, std::string data);

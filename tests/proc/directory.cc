@@ -22,7 +22,7 @@ const std::pair<std::string, std::string> kEntries[] = {
 void check_entries(const StatusDir& dir) {
   for (const auto& [name, mode] : kEntries) {
     INFO(name);
-    if (name.starts_with("__")) (void)wait_until([&] { return mode_of(dir / name) == mode; });    // the logger's
+    if (name.starts_with("__")) (void)wait_until([&, entry = dir / name, &expected = mode] { return mode_of(entry) == expected; });    // the logger's
     CHECK(mode_of(dir / name) == mode);
   }
   CHECK(mode_of(dir.dir()) == "dir 0700");

@@ -160,7 +160,7 @@ struct ProcessFacts {
 [[nodiscard]] std::string process_field(pid_t pid, const std::string& name);  // of /proc/PID/status
 [[nodiscard]] std::map<int, std::string> descriptors(pid_t pid);
 [[nodiscard]] std::vector<pid_t> children(pid_t pid);               // without the logger of a supervise
-[[nodiscard]] std::optional<pid_t> logger_of(pid_t supervise);
+[[nodiscard]] std::optional<pid_t> logger_of(pid_t pid);
 [[nodiscard]] std::vector<std::string> arguments(pid_t pid);
 [[nodiscard]] fs::path directory_of(pid_t pid);
 // Kills every descendant of ours with a descriptor, a working directory or an argument in there.
