@@ -7,6 +7,8 @@
 # make SYSTEM=portable ./supervise and ./supervisectl are such programs
 # make check-san     the unit and fault tests under the address and undefined behaviour sanitizers;
 #                    with SUITE=all the whole suite
+# make lint          clang-tidy over src/ and tests/: what has changed since it was last without a finding
+# make coverage      which lines the unit and fault tests reach; fails below 95 % of src/core; SUITE=all: the process tests as well
 # make bench         everything of which a figure is told, beside the peers and the floor, measured in one run: build/bench.md
 # make soak          services of all kinds under everything at random: MINUTES=10 SERVICES=200 SEED=
 # make debug, san    build/debug/supervise, build/san/supervise
@@ -26,7 +28,7 @@ SUITE ?= quick
 
 STANDARD := -std=c++20 -Isrc -D_GNU_SOURCE
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion $(if $(WERROR),-Werror)
-HARDENING := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong
+HARDENING := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-protector-strong
 SMALL := -ffunction-sections -fdata-sections -fno-pie $(if $(findstring clang,$(CXX)),,-flto=auto)
 COMPILE = $(CXX) $(STANDARD) $(WARNINGS) $(CXXFLAGS) -MMD -MP
 
@@ -51,13 +53,16 @@ all: $(PROGRAMS)
 
 $(PROGRAMS): %: $(BUILD)$(if $(filter portable,$(SYSTEM)),/portable)/% always
 	@cmp -s $< $@ || install -m 755 $< $@
-LINK = $(CXX) $(CXXFLAGS) $(SMALL) -static -no-pie -s -Wl,--gc-sections -Wl,--sort-section=alignment -Wl,-z,noexecstack -Wl,-z,relro,-z,now
+LINK = $(CXX) $(CXXFLAGS) $(SMALL) -static -no-pie -Wl,--gc-sections -Wl,--sort-section=alignment -Wl,-z,noexecstack -Wl,-z,relro,-z,now
 define program
-$(BUILD)/$(1): $($(1)_OBJECTS:%=$(BUILD)/release/%) $(BUILD)/release/sys/linux.o
+# The linked program with its symbols is what tests/check/hardening.sh looks at.
+$(BUILD)/$(1).symbols: $($(1)_OBJECTS:%=$(BUILD)/release/%) $(BUILD)/release/sys/linux.o
 	$(LINK) -o $$@ $$^
-$(BUILD)/portable/$(1): $($(1)_OBJECTS:%=$(BUILD)/release/%) $(BUILD)/release/sys/portable.o
+$(BUILD)/portable/$(1).symbols: $($(1)_OBJECTS:%=$(BUILD)/release/%) $(BUILD)/release/sys/portable.o
 	@mkdir -p $$(@D)
 	$(LINK) -o $$@ $$^
+$(BUILD)/$(1) $(BUILD)/portable/$(1): %: %.symbols
+	strip -s -o $$@ $$<
 $(BUILD)/musl/$(1): $($(1)_OBJECTS:%=$(BUILD)/musl/obj/%)
 $(BUILD)/debug/$(1): $($(1)_OBJECTS:%=$(BUILD)/debug/obj/%) $(BUILD)/debug/obj/sys/linux.o
 	$(CXX) -g -o $$@ $$^
@@ -101,6 +106,26 @@ $(BUILD)/san/obj/%.o: src/%.cc
 	@mkdir -p $(@D)
 	$(COMPILE) $(SANITIZE) -c -o $@ $<
 
+# What valgrind can follow: under it a child shares no memory with its parent, so these are built without vfork.
+$(foreach name,$(PROGRAMS),$(eval $(BUILD)/valgrind/$(name): $($(name)_OBJECTS:%=$(BUILD)/debug/obj/%) $(BUILD)/debug/obj/sys/linux.o))
+$(PROGRAMS:%=$(BUILD)/valgrind/%): $(BUILD)/valgrind/obj/sys/spawn.o
+	$(CXX) -g -o $@ $(filter-out $(BUILD)/debug/obj/sys/spawn.o,$^)
+$(BUILD)/valgrind/obj/%.o: src/%.cc
+	@mkdir -p $(@D)
+	$(COMPILE) -O0 -D_GLIBCXX_ASSERTIONS -DSUPERVISE_PLAIN_FORK -c -o $@ $<
+
+# The lines that were executed are counted, and the counts written at the end of a process, however it ends by itself. g++ would
+# have them written before exec as well, which in a child of vfork takes them from its parent. What is counted comes first at the
+# link, as of an inline function the first copy is taken.
+COVERAGE := --coverage -fno-builtin-execvp
+COVERED = $(CXX) -g --coverage -Wl,--wrap=_exit -o $@ $^
+$(PROGRAMS:%=$(BUILD)/coverage/%): $(BUILD)/coverage/%: $(BUILD)/tests/obj/coverage/exit.o
+	$(COVERED)
+$(foreach name,$(PROGRAMS),$(eval $(BUILD)/coverage/$(name): $($(name)_OBJECTS:%=$(BUILD)/coverage/obj/%) $(BUILD)/coverage/obj/sys/linux.o))
+$(BUILD)/coverage/obj/%.o: src/%.cc
+	@mkdir -p $(@D)
+	$(COMPILE) -O0 $(COVERAGE) -c -o $@ $<
+
 # A test program is its folder's sources, main, and the library of the debug or the sanitizer build.
 sources = $(filter-out tests/proc/service.cc,$(wildcard tests/$(1)/*.cc))
 objects = $(patsubst tests/%.cc,$(2)/tests/obj/%.o,$(call sources,$(1))) $(2)/tests/obj/main.o
@@ -109,6 +134,9 @@ $(BUILD)/tests/$(1): $(call objects,$(1),$(BUILD)) $(LIBRARY:%=$(BUILD)/debug/ob
 	$(CXX) -g -o $$@ $$^ $(CATCH2)
 $(BUILD)/san/tests/$(1): $(call objects,$(1),$(BUILD)/san) $(LIBRARY:%=$(BUILD)/san/obj/%)
 	$(CXX) -g $(SANITIZE) -o $$@ $$^ $(CATCH2)
+$(BUILD)/coverage/tests/$(1): $(LIBRARY:%=$(BUILD)/coverage/obj/%) $(call objects,$(1),$(BUILD)) $(BUILD)/tests/obj/coverage/exit.o
+	@mkdir -p $$(@D)
+	$(value COVERED) $(CATCH2)
 endef
 $(foreach test,$(TESTS),$(eval $(call test_program,$(test))))
 $(BUILD)/tests/service: tests/proc/service.cc
@@ -128,10 +156,10 @@ packages:
 # The packages bring Catch2, so what includes it is built by a make of its own that comes after.
 check: packages
 	@$(MAKE) --no-print-directory check-built
-check-built: all debug $(BUILD)/portable/supervise $(TESTS:%=$(BUILD)/tests/%) $(BUILD)/tests/service $(BUILD)/tests/soak $(BUILD)/tests/soak-worker
+check-built: all debug $(BUILD)/portable/supervise $(PROGRAMS:%=$(BUILD)/valgrind/%) $(TESTS:%=$(BUILD)/tests/%) $(BUILD)/tests/service $(BUILD)/tests/soak $(BUILD)/tests/soak-worker
 	@SUPERVISE=$(CURDIR)/supervise SUPERVISECTL=$(CURDIR)/supervisectl SUPERVISE_DYNAMIC=$(CURDIR)/$(BUILD)/debug/supervise \
-	    SUPERVISE_PORTABLE=$(CURDIR)/$(BUILD)/portable/supervise SERVICE=$(CURDIR)/$(BUILD)/tests/service \
-	    SOAK=$(CURDIR)/$(BUILD)/tests/soak TOP=$(CURDIR) \
+	    SUPERVISE_PORTABLE=$(CURDIR)/$(BUILD)/portable/supervise SUPERVISE_VALGRIND=$(CURDIR)/$(BUILD)/valgrind/supervise \
+	    SYMBOLS=$(CURDIR)/$(BUILD) SOAK=$(CURDIR)/$(BUILD)/tests/soak SERVICE=$(CURDIR)/$(BUILD)/tests/service TOP=$(CURDIR) \
 	    tests/run $(TESTS:%=$(BUILD)/tests/%) $(SCRIPTS)
 
 check-portable check-musl: check-%: packages
@@ -146,6 +174,24 @@ SAN_TESTS := unit fault $(if $(filter all,$(SUITE)),proc)
 check-san-built: san $(SAN_TESTS:%=$(BUILD)/san/tests/%) $(BUILD)/tests/service
 	@SUPERVISE=$(CURDIR)/$(BUILD)/san/supervise SUPERVISECTL=$(CURDIR)/$(BUILD)/san/supervisectl SERVICE=$(CURDIR)/$(BUILD)/tests/service TOP=$(CURDIR) SANITIZED=1 \
 	    tests/run $(SAN_TESTS:%=$(BUILD)/san/tests/%)
+
+coverage: packages
+	@$(MAKE) --no-print-directory coverage-built
+COVERAGE_TESTS := unit fault $(if $(filter all,$(SUITE)),proc)
+coverage-built: $(PROGRAMS:%=$(BUILD)/coverage/%) $(COVERAGE_TESTS:%=$(BUILD)/coverage/tests/%) $(BUILD)/tests/service
+	@find $(BUILD)/coverage -name '*.gcda' -delete
+	@SUPERVISE=$(CURDIR)/$(BUILD)/coverage/supervise SUPERVISECTL=$(CURDIR)/$(BUILD)/coverage/supervisectl SERVICE=$(CURDIR)/$(BUILD)/tests/service TOP=$(CURDIR) SANITIZED=1 \
+	    tests/run -t 600 $(COVERAGE_TESTS:%=$(BUILD)/coverage/tests/%)
+	@tests/coverage/report $(BUILD)/coverage/obj 95 >$(BUILD)/coverage.txt; status=$$?; cat $(BUILD)/coverage.txt; exit $$status
+
+# A stamp a source that had no finding. What it includes is told by the compiler, as clang-tidy writes no list.
+LINT := $(wildcard src/*/*.cc tests/*.cc tests/*/*.cc)
+lint: $(LINT:%=$(BUILD)/lint/%)
+$(BUILD)/lint/%.cc: %.cc .clang-tidy tests/.clang-tidy
+	@mkdir -p $(@D)
+	@$(CXX) $(STANDARD) -Itests -MM -MP -MT $@ -MF $@.d $<
+	clang-tidy --quiet $< -- $(STANDARD) -Itests
+	@touch $@
 
 # BENCH_MEMORY and BENCH_DISK: where the services are, on a file system in memory and on a disk; BENCH: some measurements of
 # tests/bench/main.cc alone.
@@ -211,6 +257,6 @@ install: all
 clean:
 	rm -rf $(BUILD) $(PROGRAMS)
 
-.PHONY: all always bench check check-built check-musl check-other check-portable check-san check-san-built clean debug demo generated install musl packages san soak soak-built
+.PHONY: all always bench check check-built check-musl check-other check-portable check-san check-san-built clean coverage coverage-built debug demo generated install lint musl packages san soak soak-built
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -4,10 +4,12 @@
 #include <grp.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <utility>
 
@@ -89,6 +91,7 @@ Stage become(const Spawn& request) {
   return Stage::kExec;
 }
 
+#ifndef SUPERVISE_PLAIN_FORK
 [[gnu::noinline]] pid_t make_child(const Spawn& request, volatile StartFailure& failure) {
   const pid_t pid = vfork();
   if (pid != 0) return pid;
@@ -96,6 +99,37 @@ Stage become(const Spawn& request) {
   failure.cause = errno;
   _exit(127);
 }
+#else
+// Where vfork shares no memory, as under valgrind: the callback runs here while the child waits for the end of what we write, and
+// the failure comes back through the other direction, which a successful exec closes.
+pid_t make_child(Spawn request, volatile StartFailure& failure) {
+  std::array<int, 2> ends{};
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) < 0) return -1;
+  const auto [ours, theirs] = ends;
+  std::array<int, 2> left{};    // the stage that failed, and why
+  const pid_t pid = platform::plain_fork();
+  if (pid == 0) {
+    close(ours);
+    (void)!read(theirs, left.data(), sizeof left);
+    request.before_exec = nullptr;
+    left[0] = static_cast<int>(become(request));
+    left[1] = errno;
+    (void)!write(theirs, left.data(), sizeof left);
+    _exit(127);
+  }
+  const int error = errno;
+  close(theirs);
+  if (pid > 0 && request.before_exec) request.before_exec(request.context, pid);
+  shutdown(ours, SHUT_WR);
+  if (pid > 0 && read(ours, left.data(), sizeof left) == sizeof left) {
+    failure.stage = static_cast<Stage>(left[0]);
+    failure.cause = left[1];
+  }
+  close(ours);
+  errno = error;
+  return pid;
+}
+#endif
 
 }  // namespace
 

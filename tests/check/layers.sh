@@ -40,4 +40,8 @@ grep -rn . --include='*.cc' --include='*.h' . | sed -e 's|^\./||' -e 's|//[^"]*$
 } >"$work/linux"
 while IFS= read -r line; do fail "src/$line: only sys/linux.cc may use what Linux alone has"; done <"$work/linux"
 
+# There is no run under the thread sanitizer, because there are no threads.
+grep -rnE '<(thread|future|mutex|shared_mutex|condition_variable|semaphore|latch|barrier|stop_token|pthread\.h|threads\.h)>|pthread_|std::async|CLONE_THREAD' . >"$work/threads" || :
+while IFS= read -r line; do fail "src/${line#./}: no threads: what only one does needs no lock, and a fork is safe at any time"; done <"$work/threads"
+
 exit "$broken"
