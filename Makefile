@@ -88,7 +88,7 @@ $(BUILD)/musl/obj/%.o: src/%.cc contrib/musl/glibc.h Makefile
 	$(MUSL_COMPILE)
 $(BUILD)/musl/obj/glibc.o: contrib/musl/glibc.cc contrib/musl/glibc.h Makefile
 	$(MUSL_COMPILE)
-$(BUILD)/musl/%: $(BUILD)/musl/obj/glibc.o $(BUILD)/musl/obj/sys/linux.o
+$(PROGRAMS:%=$(BUILD)/musl/%): $(BUILD)/musl/%: $(BUILD)/musl/obj/glibc.o $(BUILD)/musl/obj/sys/linux.o
 	$(CXX) -nostdlib -static -no-pie -s -Wl,--gc-sections -Wl,--sort-section=alignment -Wl,-z,noexecstack -Wl,-z,relro,-z,now -o $@ \
 	    /usr/lib/$(MUSL)/crt1.o /usr/lib/$(MUSL)/crti.o $(GCC_DIR)crtbeginT.o $^ -Wl,--start-group -l:libstdc++.a -l:libgcc.a -l:libgcc_eh.a \
 	    /usr/lib/$(MUSL)/libc.a -Wl,--end-group $(GCC_DIR)crtend.o /usr/lib/$(MUSL)/crtn.o
