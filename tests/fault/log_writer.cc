@@ -11,244 +11,21 @@
 #include <random>
 
 #include "catch.h"
-#include "fault/sim_system.h"
+#include "fault/log_world.h"
 
 namespace {
 
+using namespace sim::log;
 using core::LogStamps;
 using core::seconds;
 using sim::Op;
 using supervise::LogSpec;
 using supervise::LogWriter;
 using Progress = LogWriter::Progress;
-using Strings = std::vector<std::string>;
 
-constexpr const char* kFifo = "/srv/supervise/stdout";
-constexpr const char* kHeld = "/srv/supervise/stdout.held";
-constexpr const char* kFolder = "/log/redis";
-constexpr const char* kName = "out";
 constexpr std::uint64_t kPlenty = 1 << 20;
 constexpr unsigned kMany = 500;
 constexpr core::Nanos kGrow = seconds(10);    // for which a log goes on that can't be rotated
-
-const std::string kFile = std::string(kFolder) + "/" + kName;
-
-struct Killed {};
-
-LogSpec spec_of(std::uint64_t limit, unsigned backups, LogStamps stamps = LogStamps::kNone) {
-  LogSpec spec;
-  spec.directory = kFolder;
-  spec.name = kName;
-  spec.maxbytes = limit;
-  spec.backups = backups;
-  spec.stamps = stamps;
-  return spec;
-}
-
-// What happens to one call, or before it.
-struct Disturbance {
-  std::size_t call = SIZE_MAX;
-  enum class What { kError, kFirstError, kLastError, kKill, kAct } what = What::kError;
-  sim::Error error;
-  std::function<void()> act;
-};
-
-class World {
- public:
-  explicit World(LogSpec spec) : spec_(std::move(spec)) {
-    system.put(std::string(kFolder) + "/other", sys::FileType::kRegular, "other\n");
-    system.put(kFifo, sys::FileType::kFifo, {}, 0600);
-    system.put(kHeld, sys::FileType::kRegular, {}, 0600);
-    fifo_ = system.find(kFifo);
-    sender_ = *system.open(sys::kWorkingDirectory, kFifo, sys::OpenMode::kReadWrite, 0);
-    reader_ = *system.open(sys::kWorkingDirectory, kFifo, sys::OpenMode::kRead, 0);
-    held_ = spec_.stamps == LogStamps::kNone ? -1 : *system.open(sys::kWorkingDirectory, kHeld, sys::OpenMode::kReadWrite, 0);
-    descriptors_ = system.open_descriptors();
-    first_call = system.calls();
-    system.after = [this](Op op) {
-      const auto file = op == Op::kMove || op == Op::kWriteAt ? system.find(kFile) : nullptr;
-      if (file) file->modified = now.wall;
-    };
-    system.fault = [this](Op op, std::size_t call) { return disturb(op, call); };
-    begin();
-  }
-
-  sim::SimSystem system;
-  std::vector<Disturbance> disturbances;
-  core::Now now{core::Instant(seconds(1000)), core::WallTime(seconds(1'795'197'787))};
-  std::size_t first_call = 0;
-  std::string all;                // that was ever put into the FIFO
-  std::size_t kills = 0, failures = 0;
-
-  void put(std::string_view bytes) {
-    all += bytes;
-    fifo_->data += bytes;
-  }
-  LogWriter& writer() { return *writer_; }
-  [[nodiscard]] std::size_t waiting() const { return fifo_->data.size(); }
-  [[nodiscard]] bool has_held() const { return system.find(kHeld)->data.size() != 0; }
-
-  std::optional<LogSpec> on_kill;    // of the writer that comes after
-
-  // As KILL and the start of another.
-  void begin() {
-    if (kills != 0 && on_kill) spec_ = *on_kill;
-    writer_ = std::make_unique<LogWriter>(system, spec_, reader_, held_);
-  }
-
-  Progress advance() {
-    pass(std::chrono::milliseconds(1));
-    try {
-      const auto progress = writer_->advance(now);
-      if (progress == Progress::kFailed) ++failures;
-      if (progress == Progress::kFailed) pass(seconds(1));
-      return progress;
-    } catch (const Killed&) {
-      ++kills;
-      begin();
-      return Progress::kSome;
-    }
-  }
-  void pass(core::Nanos time) {
-    now.mono += time;
-    now.wall += time;
-  }
-
-  // Until all is written. False if it never is.
-  bool settle() {
-    for (int i = 0; i < 3000; ++i)
-      if (advance() == Progress::kNone && waiting() == 0 && !has_held()) return true;
-    return false;
-  }
-  // The same, after nobody can write to the FIFO any more.
-  bool end() {
-    system.close(sender_);
-    for (int i = 0; i < 3000; ++i)
-      if (advance() == Progress::kEnded) return waiting() == 0 && !has_held();
-    return false;
-  }
-
-  // The backups, the oldest first, and the file itself.
-  [[nodiscard]] std::vector<std::string> names() const {
-    std::vector<std::pair<int, std::string>> found;
-    const auto folder = system.find(kFolder);
-    if (!folder) return {};
-    for (const auto& [name, node] : folder->entries) {
-      const auto number = name.starts_with(std::string(kName) + ".") ? std::atoi(name.c_str() + std::string_view(kName).size() + 1) : 0;
-      if (node->type != sys::FileType::kRegular) continue;
-      const bool known = name == kName || name == spec_.backup(static_cast<unsigned>(number), LogSpec::Form::kPlain).view() ||
-                         name == spec_.backup(static_cast<unsigned>(number), LogSpec::Form::kProcessed).view();
-      if (known) found.emplace_back(-number, name);
-    }
-    std::sort(found.begin(), found.end());
-    std::vector<std::string> out;
-    for (auto& [number, name] : found) out.push_back(std::move(name));
-    return out;
-  }
-  [[nodiscard]] Strings files() const {
-    Strings out;
-    for (const auto& name : names()) out.push_back(content(name));
-    return out;
-  }
-  [[nodiscard]] bool is_there(const std::string& name) const { return system.find(std::string(kFolder) + "/" + name) != nullptr; }
-  [[nodiscard]] std::string content(const std::string& name) const {
-    const auto node = system.find(std::string(kFolder) + "/" + name);
-    return node ? node->data : std::string();
-  }
-
-  // What is not as it must always be; empty: nothing.
-  [[nodiscard]] std::string wrong() {
-    std::string text;
-    for (const auto& violation : system.violations()) text += violation + "; ";
-    const auto folder = system.find(kFolder);
-    const auto known = names();
-    for (const auto& [name, node] : folder->entries)
-      if (name != "other" && !name.starts_with("moved") && std::find(known.begin(), known.end(), name) == known.end()) text += name + " is there; ";
-    for (const auto& name : known)
-      if (const auto node = system.find(std::string(kFolder) + "/" + name); node->mode != 0600) text += name + " has the wrong mode; ";
-    writer_.reset();
-    if (system.open_descriptors() > descriptors_ || system.open_descriptors() + 1 < descriptors_) text += "descriptors are left open; ";
-    return text;
-  }
-
- private:
-  const sim::Error* disturb(Op op, std::size_t call) {
-    const auto& errors = sim::errors_of(op);
-    for (auto& disturbance : disturbances) {
-      if (disturbance.call != call) continue;
-      if (disturbance.act) std::exchange(disturbance.act, nullptr)();
-      if (disturbance.what == Disturbance::What::kKill) throw Killed();
-      if (disturbance.what == Disturbance::What::kError) return &disturbance.error;
-      if (disturbance.what == Disturbance::What::kFirstError && !errors.empty()) return &errors.front();
-      if (disturbance.what == Disturbance::What::kLastError && !errors.empty()) return &errors.back();
-    }
-    return nullptr;
-  }
-
-  LogSpec spec_;
-  sim::NodePtr fifo_;
-  int sender_ = -1, reader_ = -1, held_ = -1;
-  std::size_t descriptors_ = 0;
-  std::unique_ptr<LogWriter> writer_;
-};
-
-// --- what is in the files ---
-
-std::size_t stamp_size(LogStamps form) { return core::stamp(form, core::WallTime(seconds(1)), seconds(0)).view().size(); }
-
-bool is_stamp(std::string_view text, LogStamps form) {
-  const std::string_view pattern = form == LogStamps::kIso ? "2026-11-2d dd:dd:dd.ddd+dd:dd " : "@4000000xxxxxxxxxxxxxxxxx ";
-  if (text.size() != pattern.size()) return false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const char p = pattern[i], c = text[i];
-    const bool digit = c >= '0' && c <= '9';
-    const bool right = p == 'd'   ? digit
-                       : p == 'x' ? digit || (c >= 'a' && c <= 'f')
-                       : p == ' ' && i == 10 && form == LogStamps::kIso ? c == 'T'
-                       : p == '+' ? c == '+' || c == '-'
-                                  : c == p;
-    if (!right) return false;
-  }
-  return true;
-}
-
-// Takes the stamp from the beginning of every line; `<no stamp>` where there is none. `mid_line`: the text begins within one.
-std::string without_stamps(std::string_view text, LogStamps form, bool mid_line = false) {
-  std::string out;
-  const auto n = stamp_size(form);
-  while (!text.empty()) {
-    if (!mid_line && form != LogStamps::kNone) {
-      if (!is_stamp(text.substr(0, n), form)) out += "<no stamp>";
-      else text.remove_prefix(n);
-    }
-    const auto end = std::min(text.find('\n'), text.size() - (text.empty() ? 0 : 1)) + 1;
-    out += text.substr(0, end);
-    text.remove_prefix(std::min(end, text.size()));
-    mid_line = false;
-  }
-  return out;
-}
-
-// All files as one text. A file that begins within a line has no stamp there.
-std::string joined(const Strings& files, LogStamps form) {
-  std::string out;
-  for (const auto& file : files) out += without_stamps(file, form, !out.empty() && out.back() != '\n');
-  return out;
-}
-
-// Where two texts part, for a failure that can be understood.
-std::string difference(const std::string& found, const std::string& expected) {
-  if (found == expected) return {};
-  std::size_t at = 0;
-  while (at < std::min(found.size(), expected.size()) && found[at] == expected[at]) ++at;
-  const auto around = [at](const std::string& text) {
-    auto part = text.substr(at - std::min<std::size_t>(at, 20), 50);
-    std::replace(part.begin(), part.end(), '\n', '|');
-    return part;
-  };
-  return "after " + std::to_string(at) + " of " + std::to_string(expected.size()) + " bytes (found " + std::to_string(found.size()) + "): \"" + around(found) +
-         "\" instead of \"" + around(expected) + "\"; ";
-}
 
 std::string numbered(int from, int to, std::size_t width = 0) {
   std::string out;
@@ -268,36 +45,6 @@ void feed(World& world, const std::string& text, std::size_t piece, int turns) {
     world.put(text.substr(at, piece));
     for (int i = 0; i < turns; ++i) (void)world.advance();
   }
-}
-
-// Everything is there and in order. With fewer backups than were needed: the newest part of everything.
-std::string lost(World& world, const LogSpec& spec, bool all_kept, bool long_lines) {
-  const auto files = world.files();
-  std::string text;
-  const auto found = joined(files, spec.stamps);
-  if (all_kept) text += difference(found, world.all);
-  else if (!world.all.ends_with(found)) text += "not the end of all: " + difference(found, world.all.substr(world.all.size() - std::min(world.all.size(), found.size())));
-  for (std::size_t i = 0; i + 1 < files.size(); ++i) {
-    if (files[i].empty()) text += "an empty file was rotated; ";
-    else if (files[i].back() != '\n' && !long_lines) text += "a line is split: \"" + files[i].substr(files[i].size() - std::min<std::size_t>(files[i].size(), 30)) + "\"; ";
-  }
-  return text;
-}
-
-struct Checked {
-  bool all_kept = true;
-  bool bounded = true;
-  bool long_lines = false;
-};
-
-std::string wrong_with(World& world, const LogSpec& spec, bool settled, Checked checked = {}) {
-  auto text = settled ? std::string() : std::string("it is never done; ");
-  text += lost(world, spec, checked.all_kept, checked.long_lines);
-  const auto files = world.files();
-  if (files.size() > spec.backups + 1) text += "more backups than wanted; ";
-  for (const auto& file : files)
-    if (checked.bounded && file.size() > 2 * spec.maxbytes) text += "a file has " + std::to_string(file.size()) + " bytes; ";
-  return text + world.wrong();
 }
 
 bool may_prevent_rotation(Op op) { return op == Op::kRename || op == Op::kRemove || op == Op::kStatAt; }

@@ -1,12 +1,12 @@
-// Random lives of core::Machine against what must hold in each of them. A failure prints the seed of its life, which
-// reproduces it. FUZZ_LIVES=N lives through N of them.
+#include "fault/machine_life.h"
+
 #include <algorithm>
 #include <csignal>
-#include <cstdlib>
+#include <optional>
 
-#include "catch.h"
 #include "core/machine.h"
 
+namespace sim {
 namespace {
 
 using core::Action;
@@ -15,28 +15,11 @@ using core::Nanos;
 using core::Reason;
 using core::State;
 
-constexpr std::uint32_t kLives = 30'000;
-constexpr int kEventsALife = 40;
-
 // No heartbeat is waited for longer: the sum of the longest times below.
 constexpr Nanos kLongestTrust = core::seconds(20 + 30 + 60);
 
-// A linear congruential generator: the same numbers everywhere.
-class Random {
- public:
-  explicit Random(std::uint32_t seed) : state_(seed * 2654435761U + 12345U) {}
-  std::uint32_t below(std::uint32_t n) {
-    state_ = state_ * 6364136223846793005ULL + 1442695040888963407ULL;
-    return static_cast<std::uint32_t>(state_ >> 33) % n;
-  }
-  bool one_in(std::uint32_t n) { return below(n) == 0; }
-
- private:
-  std::uint64_t state_;
-};
-
 // A supervise paces all its life, or backs off all its life.
-core::Policy random_policy(Random& random, bool paced) {
+core::Policy random_policy(Choices& random, bool paced) {
   core::Policy policy;
   policy.autorestart = static_cast<core::Autorestart>(random.below(3));
   policy.startsecs = std::chrono::milliseconds(random.below(4) * 700);
@@ -69,7 +52,7 @@ core::Policy random_policy(Random& random, bool paced) {
   return policy;
 }
 
-core::Notification random_message(Random& random) {
+core::Notification random_message(Choices& random) {
   core::Notification message;
   message.ready = random.one_in(4);
   message.stopping = random.one_in(12);
@@ -82,14 +65,14 @@ core::Notification random_message(Random& random) {
 
 class Life {
  public:
-  explicit Life(std::uint32_t seed)
-      : random_(seed), paced_(!random_.one_in(4)), policy_(random_policy(random_, paced_)), machine_(policy_, now_, seed) {
+  explicit Life(Choices& choices)
+      : random_(choices), paced_(!random_.one_in(4)), policy_(random_policy(random_, paced_)), machine_(policy_, now_, random_.below(256)) {
     reconfigure();
   }
 
   // What was wrong; empty if nothing was.
-  std::string live() {
-    for (int i = 0; i < kEventsALife && wrong_.empty() && !exited_; ++i) {
+  std::string live(int events) {
+    for (int i = 0; i < events && wrong_.empty() && !exited_ && !random_.ended(); ++i) {
       pass_time();
       random_event();
       settle();
@@ -369,7 +352,7 @@ class Life {
     if (wrong_.empty()) wrong_ = what;
   }
 
-  Random random_;
+  Choices& random_;
   bool paced_;
   core::Now now_{Instant(core::seconds(1000)), core::WallTime(core::seconds(1'795'197'787))};
   core::Policy policy_;
@@ -386,15 +369,8 @@ class Life {
   int deferred_at_once_ = 0;
 };
 
-TEST_CASE("random lives of the machine keep its invariants") {
-  const char* wanted = std::getenv("FUZZ_LIVES");
-  const auto lives = wanted ? static_cast<std::uint32_t>(std::strtoul(wanted, nullptr, 10)) : kLives;
-  for (std::uint32_t seed = 1; seed <= lives; ++seed) {
-    const auto wrong = Life(seed).live();
-    if (wrong.empty()) continue;
-    INFO("seed " << seed);
-    REQUIRE(wrong == "");
-  }
-}
-
 }  // namespace
+
+std::string wrong_in_life(Choices& choices, int events) { return Life(choices).live(events); }
+
+}  // namespace sim
