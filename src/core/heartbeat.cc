@@ -21,9 +21,9 @@ std::optional<Instant> Heartbeat::look(const std::optional<FileStamp>& file, Now
   last_ = file;
   looked_ = now.mono;
   if (!beat) return std::nullopt;
-  const auto age = now.wall - file->modified;
-  if (age < Nanos::zero() || age > since_last_look + kCoarse) return now.mono;
-  return std::max(now.mono - age, now.mono - since_last_look);
+  // In this order, as the stamp may be so far away that the difference is no number.
+  if (file->modified > now.wall || file->modified < now.wall - (since_last_look + kCoarse)) return now.mono;
+  return std::max(now.mono - (now.wall - file->modified), now.mono - since_last_look);
 }
 
 }  // namespace core

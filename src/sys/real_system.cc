@@ -61,7 +61,9 @@ FileInfo info_of(const struct stat& st) {
                     : S_ISFIFO(st.st_mode) ? FileType::kFifo
                     : S_ISLNK(st.st_mode)  ? FileType::kLink
                                            : FileType::kOther;
-  const auto time = [](const timespec& ts) { return core::WallTime(core::seconds(ts.tv_sec) + core::Nanos(ts.tv_nsec)); };
+  // A file may be stamped with a year that nanoseconds don't reach. Those that are left have a difference from any time of ours.
+  constexpr std::int64_t kMax = core::Nanos::max().count() / 2'000'000'000;
+  const auto time = [&](const timespec& ts) { return core::WallTime(core::seconds(std::clamp<std::int64_t>(ts.tv_sec, -kMax, kMax)) + core::Nanos(ts.tv_nsec)); };
   return {type, st.st_mode & 07777U, st.st_uid, st.st_gid, st.st_nlink, st.st_dev, st.st_ino, st.st_size, time(st.st_mtim), time(st.st_ctim)};
 }
 

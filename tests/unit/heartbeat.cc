@@ -87,6 +87,8 @@ TEST_CASE("a beat whose time makes no sense is one of now") {
       {"the file is from last year", changed(15, -kYear), {}},
       {"the file is from the epoch", FileStamp{core::WallTime{}, 7}, {}},
       {"the file is from before the last look", changed(0, std::chrono::milliseconds(-20)), {}},
+      {"the file is from the end of time", FileStamp{core::WallTime::max(), 7}, {}},
+      {"the file is from its beginning", FileStamp{core::WallTime::min(), 7}, {}},
   };
   for (const auto& row : rows) {
     INFO(row.what);
