@@ -9,6 +9,12 @@ namespace {
 // A start that failed through a fault of ours is tried again after this.
 constexpr Nanos kDeferral = std::chrono::milliseconds(500);
 
+// A count in a row, which a state file may have begun near its end.
+template <typename T>
+void count(T& number) {
+  if (number < std::numeric_limits<T>::max()) ++number;
+}
+
 }  // namespace
 
 std::string_view to_text(State state) {
@@ -89,8 +95,8 @@ void Machine::restore(const Snapshot& snapshot, Now now) {
   exits_core_ = facts.exits_core;
   failures_ = snapshot.failures;
   restarts_ = snapshot.restarts;
-  window_ = Window::restored(snapshot.window_opened, facts.tries, facts.coredumps);
   // No moment of the past is later than now, whatever the file says.
+  window_ = Window::restored(snapshot.window_opened == kNever ? kNever : std::min(snapshot.window_opened, now.mono), facts.tries, facts.coredumps);
   ever_started_ = snapshot.started != kNever;
   if (ever_started_) started_ = std::min(snapshot.started, now.mono);
   hook_runs_ = snapshot.hook_runs;
@@ -102,7 +108,8 @@ void Machine::restore(const Snapshot& snapshot, Now now) {
   }
   good_run_ = state_ != State::kStarting && reason_ != Reason::kNotReady && now.mono >= running_due() && !liveness_.owes_readiness();
   if (state_ == State::kBackoff) next_start_ = std::min(snapshot.next_start, after(now.mono, policy_.backoff_max + policy_.pacing));
-  if (state_ == State::kFatal) next_start_ = snapshot.next_start;
+  const bool retries = snapshot.next_start != kNever && policy_.fatal_retry != Nanos::zero();
+  if (state_ == State::kFatal && retries) next_start_ = std::min(snapshot.next_start, after(now.mono, policy_.fatal_retry));
   if (state_ == State::kStopping) kill_due_ = policy_.stopwaitsecs == Nanos::zero() ? kNever : std::min(snapshot.kill_due, after(now.mono, policy_.stopwaitsecs));
 }
 
@@ -359,7 +366,7 @@ void Machine::run_hook() {
   const bool pause_was_long = last_exit_ && hook_reset_ != Nanos::zero() && now_.mono - *last_exit_ >= hook_reset_;
   if (pause_was_long) hook_runs_ = 0;
   last_exit_ = now_.mono;
-  if (hook_runs_ < std::numeric_limits<int>::max()) ++hook_runs_;
+  count(hook_runs_);
   if (!hook_wanted_) return;
   hook_running_ = true;
   act(Action::Kind::kHook, hook_runs_);
@@ -405,11 +412,14 @@ void Machine::restart(const Outcome& outcome, Reason young_reason) {
                                  : refused                            ? Reason::kNoRestart
                                                                       : Reason::kExpectedExit);
   }
-  failures_ = young ? failures_ + 1 : 0;
+  if (young)
+    count(failures_);
+  else
+    failures_ = 0;
   if (young && policy_.startretries != kUnlimited && failures_ > static_cast<unsigned>(policy_.startretries))
     return fail(young_reason);
   if (policy_.max_restarts != kUnlimited && restarts_ >= policy_.max_restarts) return fail(Reason::kTooManyRestarts);
-  ++restarts_;
+  count(restarts_);
   const bool delayed = young || policy_.always_back_off;
   schedule(delayed ? backoff_delay(policy_, std::max(failures_, 1U), draw()) : Nanos::zero(), young || hung ? young_reason : Reason::kPacing);
 }

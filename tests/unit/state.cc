@@ -262,6 +262,38 @@ TEST_CASE("a memory that no supervise of this version has written is none") {
   }
 }
 
+TEST_CASE("a machine goes on from numbers at their end without leaving their range") {
+  const std::string text = std::string("state=BACKOFF\nwant=up\npid=0\n") + "memory=1 9223372036854775807 4294967295 2147483647 2147483647 9223372036854 9223372036854 9223372036854 9223372036854 9223372036854\n";
+  for (const auto* state : {"BACKOFF", "FATAL"})
+    for (const auto retry : {core::seconds(0), core::seconds(20)}) {
+      auto forged = text;
+      forged.replace(6, 7, state);
+      const auto snapshot = core::recorded_snapshot(forged);
+      REQUIRE(snapshot);
+      core::Policy policy;
+      policy.fatal_retry = retry;
+      policy.alarm_interval = core::seconds(60);
+      core::Now now{core::Instant(core::seconds(1000)), core::WallTime(core::seconds(1'795'197'787))};
+      core::Machine machine(policy, now, 1);
+      machine.restore(*snapshot, now);
+      const auto next = machine.facts().next_start;
+      CHECK((!next || *next <= now.mono + policy.backoff_max + policy.pacing));
+      (void)machine.step(core::event::Commanded{core::Verb::kOnce}, now);
+      now.mono = machine.deadline();
+      (void)machine.step(core::event::Due{}, now);
+      (void)machine.step(core::event::Started{4711}, now);
+      (void)machine.step(core::event::Reconfigured{policy}, now);
+      (void)machine.step(core::event::Exited{core::Outcome::code(1)}, now);
+      CHECK(machine.snapshot().restarts >= 0);
+      CHECK(machine.snapshot().hook_runs >= 0);
+      core::StateRecord record;
+      record.facts = machine.facts();
+      record.now = now;
+      record.snapshot = machine.snapshot();
+      CHECK(core::recorded_snapshot(core::encode_state(record).view()));
+    }
+}
+
 TEST_CASE("the name of a notification socket is one that a supervise would choose") {
   CHECK(core::recorded_notify_name("notify=supervise-1f\n") == "supervise-1f");
   for (const auto& name : {std::string(), std::string("../x"), std::string("A"), std::string("a b"), std::string(65, 'a'), std::string("a\0b", 3)})
