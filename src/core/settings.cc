@@ -186,6 +186,7 @@ string parse(string_view text, Variables& out) {
 }
 
 string parse(string_view text, ExitCodes& out) {
+  const string right = "exit codes from 0 to 255, separated by commas";
   ExitCodes codes;
   string list(text);
   std::replace(list.begin(), list.end(), ',', ' ');
@@ -193,9 +194,10 @@ string parse(string_view text, ExitCodes& out) {
     const auto word = take_word(rest);
     if (word.empty()) break;
     const auto code = parse_number<unsigned>(word);
-    if (!code || *code > 255) return "exit codes from 0 to 255, separated by commas";
+    if (!code || *code > 255) return right;
     codes.set(*code);
   }
+  if (codes.none()) return right;
   out = codes;
   return {};
 }
@@ -279,7 +281,7 @@ string quoted(string_view text) {
 string print(const std::vector<string>& words) {
   string out;
   for (const auto& word : words) {
-    const bool plain = !word.empty() && word.front() != ';' && word.find_first_of(" \t\n'\"\\") == string::npos;
+    const bool plain = !word.empty() && word.front() != ';' && word.find_first_of(" \t\r\n'\"\\") == string::npos;
     out += (out.empty() ? "" : " ") + (plain ? word : quoted(word));
   }
   return out;

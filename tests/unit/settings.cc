@@ -75,7 +75,7 @@ const std::vector<KeyRows> kRows = {
     {"forking", "false", kFlags, kBadFlags, kFlag},
     {"pidfile", "", {{"/run/redis.pid", "/run/redis.pid"}, {"a b", "a b"}}, {}, nullptr},
     {"autorestart", "true", {{"true", "true"}, {"yes", "true"}, {"1", "true"}, {"false", "false"}, {"off", "false"}, {"Unexpected", "unexpected"}}, {"never", "2"}, "true, false or unexpected"},
-    {"exitcodes", "0", {{"0", "0"}, {"2,1", "1,2"}, {"0, 255", "0,255"}, {"3,3", "3"}, {"4 2", "2,4"}}, {"256", "-1", "x", "1;2", "1-2"}, "exit codes from 0 to 255, separated by commas"},
+    {"exitcodes", "0", {{"0", "0"}, {"2,1", "1,2"}, {"0, 255", "0,255"}, {"3,3", "3"}, {"4 2", "2,4"}}, {"256", "-1", "x", "1;2", "1-2", ","}, "exit codes from 0 to 255, separated by commas"},
     {"startsecs", "1", kTimes, kBadTimes, kTime},
     {"startretries", "unlimited", kCountsOrNone, kBadCountsOrNone, kCountOrNone},
     {"backoff", "none", {{"none", "none"}, {"linear", "linear"}, {"Exponential", "exponential"}}, {"x", "1", "linear 2"}, "none, linear or exponential"},
@@ -171,6 +171,13 @@ TEST_CASE("bad values are refused with what would be right and change nothing") 
       CHECK(core::find_key(rows.key)->print(settings) == rows.printed_default);
     }
   }
+}
+
+TEST_CASE("a carriage return in a word of a command is printed within quotes") {
+  Settings settings, again;
+  REQUIRE(set(settings, "command", "\"a\rb\" c") == "");
+  REQUIRE(set(again, "command", core::find_key("command")->print(settings)) == "");
+  CHECK(again.command == settings.command);
 }
 
 TEST_CASE("a bad value keeps the good one that was there") {
