@@ -130,23 +130,36 @@ bool matches_set(std::string_view& pattern, char c) {
   return found != negated;
 }
 
+// Takes from the pattern what stands for one character.
+bool matches_one(std::string_view& pattern, char c) {
+  const char p = pattern.front();
+  pattern.remove_prefix(1);
+  return p == '[' ? matches_set(pattern, c) : p == '?' || p == c;
+}
+
 }  // namespace
 
+// Where something does not match, the last `*` takes one character more. An earlier one need not: what it took was enough.
 bool matches(std::string_view pattern, std::string_view text) {
-  while (!pattern.empty()) {
-    const char p = pattern.front();
-    pattern.remove_prefix(1);
-    if (p == '*') {
-      for (std::size_t skip = 0; skip <= text.size(); ++skip)
-        if (matches(pattern, text.substr(skip))) return true;
-      return false;
+  std::optional<std::string_view> after_star;
+  std::string_view text_at_star;
+  while (!pattern.empty() || !text.empty()) {
+    if (pattern.starts_with('*')) {
+      pattern.remove_prefix(1);
+      after_star = pattern;
+      text_at_star = text;
+      continue;
     }
-    if (text.empty()) return false;
-    const char c = text.front();
-    text.remove_prefix(1);
-    if (p == '[' ? !matches_set(pattern, c) : p != '?' && p != c) return false;
+    if (!pattern.empty() && !text.empty() && matches_one(pattern, text.front())) {
+      text.remove_prefix(1);
+      continue;
+    }
+    if (!after_star || text_at_star.empty()) return false;
+    pattern = *after_star;
+    text_at_star.remove_prefix(1);
+    text = text_at_star;
   }
-  return text.empty();
+  return true;
 }
 
 string root_of(const Request& request) {

@@ -402,6 +402,14 @@ TEST_CASE("patterns match as those of the shell") {
   }
 }
 
+TEST_CASE("a pattern of many stars takes no more time than one of few") {
+  std::string pattern = "*", text;
+  for (int i = 0; i < 40; ++i) pattern += "a*";
+  text.assign(2000, 'a');
+  CHECK(ctl::matches(pattern, text));
+  CHECK_FALSE(ctl::matches(pattern + "b", text));
+}
+
 TEST_CASE("the nearest name is one that a typing error makes") {
   const Strings known = {"redis", "web-1", "web-2", "database"};
   CHECK(ctl::nearest("rdeis", known) == "redis");
