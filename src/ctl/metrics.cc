@@ -202,7 +202,7 @@ PluginResult plugin(const std::vector<Measured>& services, std::size_t unknown, 
     if (why.empty()) why = met(warn, service, now);
     if (why.empty()) continue;
     worst = std::max(worst, level);
-    list += (list.empty() ? "" : ", ") + service.row.name + " " + why;
+    list += (list.empty() ? "" : ", ") + core::printable(service.row.name) + " " + why;
   }
   const auto figures = std::to_string(up) + " of " + std::to_string(services.size()) + " up";
   const auto data = " | up=" + std::to_string(up) + " services=" + std::to_string(services.size());

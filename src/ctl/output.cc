@@ -1,5 +1,6 @@
 #include "ctl/output.h"
 
+#include "core/strings.h"
 #include "sys/process.h"
 
 namespace ctl {
@@ -17,7 +18,8 @@ void say(const std::string& text) {
 
 sys::Errno output_failure() { return g_failure; }
 
-void complain(const std::string& text) { (void)sys::write_all(2, "supervisectl: " + text + "\n"); }
+// Names in it are from outside, and this may be a terminal.
+void complain(const std::string& text) { (void)sys::write_all(2, "supervisectl: " + core::printable(text) + "\n"); }
 
 void Progress::show(const std::string& text) {
   constexpr std::size_t kWidth = 78;

@@ -5,6 +5,7 @@
 #include <cerrno>
 
 #include "core/state.h"
+#include "core/strings.h"
 #include "sys/client.h"
 #include "sys/entry.h"
 #include "sys/error_text.h"
@@ -182,7 +183,7 @@ Selection select(sys::System& system, const string& root, const std::vector<stri
   };
   const auto add = [&](const string& name, const string& dir) {
     const auto same = [&](const ServiceRef& other) { return other.dir == dir; };
-    if (std::none_of(out.services.begin(), out.services.end(), same)) out.services.push_back({name, dir, is_there(system, dir)});
+    if (std::none_of(out.services.begin(), out.services.end(), same)) out.services.push_back({core::printable(name), dir, is_there(system, dir)});
   };
   const auto complain = [&](const string& text) { out.complaints.push_back({text, kUnknown}); };
   const auto lacks_root = [&] {

@@ -49,6 +49,17 @@ std::string section(const std::string& name, const Words& command, const std::st
 
 const std::string kTwo = section("web-1", {"sleep", "1000"}) + section("web-2", {"sleep", "1000"}) + section("other", {"sleep", "1000"});
 
+TEST_CASE("the name of a directory cannot harm the terminal") {
+  const Site site;
+  fs::create_directories(site.work / "status" / "web\x1b[2J" / "supervise");
+  for (const auto& words : {Words{"status", "--quiet"}, Words{"status"}, Words{"stop", "web*"}, Words{"check"}, Words{"wait", "up", "-t", "1", "all"}, Words{"tail", "-n", "1", "all"}}) {
+    const auto result = site.ctl(words);
+    INFO(words[0] << ": " << result.out << result.err);
+    CHECK((result.out + result.err).find("web") != std::string::npos);
+    CHECK((result.out + result.err).find('\x1b') == std::string::npos);
+  }
+}
+
 TEST_CASE("supervisectl starts and stops and restarts services and says what became of each") {
   const Site site(kTwo);
   const auto started = site.done({"start", "web-1", "web-2"});

@@ -444,6 +444,11 @@ TEST_CASE("thresholds of the monitoring plugin") {
   }
 }
 
+TEST_CASE("the name of a service cannot harm the line of the monitoring plugin") {
+  const ctl::Measured service{{"a\x1b[2J|b\n", "", up(7)}, {}, {}};
+  CHECK(ctl::plugin({service}, 0, ctl::parse_conditions("exits<1"), {}, at(1000)).text == "SUPERVISE WARNING - 1 of 1 up: a?[2J/b? exits 0 < 1 | up=1 services=1");
+}
+
 TEST_CASE("a service uses what its descendants use, and those that its supervise took in") {
   const auto process = [](std::int32_t pid, std::int32_t parent, std::int32_t session) { return sys::Usage{pid, parent, session, 1000, core::seconds(1)}; };
   // 100 is supervise; 7 the service, with a child that has a lower pid and a grandchild in a session of its own; 20 was taken in;
