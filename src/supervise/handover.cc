@@ -31,6 +31,10 @@ std::optional<Handover> parse_handover(std::string_view argument) {
   }
   const auto [version, umask, control, ok, notify, ready, logger] = numbers;
   if (version != kHandoverVersion || !argument.empty()) return std::nullopt;
+  // None of the standard descriptors: these are everybody's. And no process but one.
+  for (const int fd : {control, ok, notify, ready})
+    if (fd != -1 && fd <= 2) return std::nullopt;
+  if (logger < 0) return std::nullopt;
   return Handover{static_cast<unsigned>(umask) & 0777U, control, ok, notify, ready, logger};
 }
 
