@@ -336,7 +336,7 @@ void Machine::on(const event::StartDeferred& event) {
   pid_ = 0;
   liveness_.end();
   failure_ = event.failure;
-  next_start_ = after(now_.mono, kDeferral);
+  next_start_ = deferred_until_ = after(now_.mono, kDeferral);
   enter(State::kBackoff, Reason::kStartDeferred);
 }
 
@@ -431,7 +431,7 @@ void Machine::fail(Reason reason) {
 }
 
 void Machine::schedule(Nanos delay, Reason reason) {
-  next_start_ = after(now_.mono, delay);
+  next_start_ = std::max(after(now_.mono, delay), deferred_until_);
   if (ever_started_) next_start_ = std::max(next_start_, after(started_, policy_.pacing));
   enter(State::kBackoff, reason);
 }

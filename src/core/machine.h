@@ -224,6 +224,7 @@ class Machine {
   std::optional<Instant> last_exit_;
   Instant started_{};
   Instant next_start_ = kNever;
+  Instant deferred_until_{};    // a start that failed through a fault of ours is not tried again before
   Instant kill_due_ = kNever;
   WallTime stamp_{}, since_{}, started_wall_{};
   std::optional<Outcome> exit_;

@@ -15,6 +15,8 @@ using core::Nanos;
 using core::Reason;
 using core::State;
 
+constexpr Nanos kDeferral = std::chrono::milliseconds(500);
+
 // No heartbeat is waited for longer: the sum of the longest times below.
 constexpr Nanos kLongestTrust = core::seconds(20 + 30 + 60);
 
@@ -294,11 +296,10 @@ class Life {
     if (machine_.facts().want == core::Want::kDown) return fail("a start that nobody wants");
     if (exiting_) return fail("a start while exiting");
     if (last_start_ && now_.mono - *last_start_ < policy_.pacing) return fail("two starts within a second");
-    if (last_deferred_ && *last_deferred_ == now_.mono && ++deferred_at_once_ > 3) return fail("a deferred start is tried at once");
+    if (last_deferred_ && now_.mono < *last_deferred_ + kDeferral) return fail("a deferred start is tried at once");
     const auto kind = random_.below(8);
     if (kind == 0) {
       last_deferred_ = now_.mono;
-      deferred_at_once_ = 0;
       return send(core::event::StartDeferred{{core::Stage::kFork, 11}});
     }
     last_start_ = now_.mono;
@@ -366,7 +367,6 @@ class Life {
   Instant watchdog_due_ = core::kNever, ready_due_ = core::kNever;    // at the latest
   std::optional<Stop> stop_;
   std::optional<Instant> last_start_, last_deferred_;
-  int deferred_at_once_ = 0;
 };
 
 }  // namespace

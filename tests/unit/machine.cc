@@ -555,6 +555,18 @@ TEST_CASE("a fault of ours counts nothing and is retried within a second") {
   CHECK(d.state() == State::kStarting);
 }
 
+TEST_CASE("no letter makes a deferred start be tried again at once") {
+  for (const auto* letters : {"u", "o", "du", "dudu"}) {
+    INFO(letters);
+    Driver d;
+    d.command("u");
+    d.due();
+    d.deferred();
+    d.command(letters);
+    CHECK(d.ms_until_due() == 500);
+  }
+}
+
 TEST_CASE("down while starts are deferred ends the trying") {
   Driver d;
   d.command("u");
