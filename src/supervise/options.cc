@@ -109,6 +109,7 @@ class Parser {
     if (option == kOptions.end()) return fail("unknown option --" + name);
     if (option->of_wrapper) wrapper_option_ = "--" + name;
     const bool has_value = equals != string::npos;
+    if (has_value && equals + 1 == word.size() && !option->argument.empty()) return fail("option --" + name + " needs " + string(option->argument));
     if (!option->argument.empty()) return with_argument(*option, "--" + name, has_value ? word.substr(equals + 1) : "");
     if (has_value) return fail("--" + name + " takes no argument");
     option->take(options_, {});

@@ -89,6 +89,7 @@ TEST_CASE("wrong usage is an error that says what is wrong") {
       {{"-f", "x"}, "no status directory; -p DIR or -u DIR is needed"},
       {{"-p"}, "option -p needs DIR"},
       {{"-p", ""}, "option -p needs DIR"},
+      {{"--timeout=", "5", "sleep"}, "option --timeout needs S"},
       {{"-u"}, "option -u needs DIR"},
       {{"-u", "d"}, "-u DIR needs a COMMAND"},
       {{"-p", "d", "-f"}, "option -f needs COMMAND"},
