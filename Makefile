@@ -5,10 +5,13 @@
 # make check-portable, check-musl
 #                    the process tests on build/portable/supervise, which uses POSIX alone, and on build/musl/supervise
 # make SYSTEM=portable ./supervise and ./supervisectl are such programs
-# make check-san     the unit and fault tests under the address and undefined behaviour sanitizers;
+# make check-san     the unit and fault tests and the inputs for fuzzing under the address and undefined behaviour sanitizers;
 #                    with SUITE=all the whole suite
 # make lint          clang-tidy over src/ and tests/: what has changed since it was last without a finding
 # make coverage      which lines the unit and fault tests reach; fails below 95 % of src/core; SUITE=all: the process tests as well
+# make fuzz          looks for inputs that break something, 10 seconds a target; SECONDS=, MINUTES= in all, TARGETS=
+# make fuzz-corpus   takes the inputs that make fuzz has found, and that reach new code, into the corpus
+# make fuzz-coverage what the corpus reaches
 # make bench         everything of which a figure is told, beside the peers and the floor, measured in one run: build/bench.md
 # make soak          services of all kinds under everything at random: MINUTES=10 SERVICES=200 SEED=
 # make debug, san    build/debug/supervise, build/san/supervise
@@ -45,7 +48,7 @@ LIBRARY := $(BASE) sys/linux.o $(SUPERVISE:%=supervise/%.o) $(CTL:%=ctl/%.o)
 supervise_OBJECTS := $(BASE) $(SUPERVISE:%=supervise/%.o) sys/scanf.o supervise/main.o
 supervisectl_OBJECTS := $(BASE) $(CTL:%=ctl/%.o) sys/scanf.o ctl/main.o
 PROGRAMS := supervise supervisectl
-TESTS := unit fault proc
+TESTS := unit fault fuzz proc
 # Catch2 3 is a library; version 2 is a header that tests/main.cc compiles.
 CATCH2 := $(if $(wildcard /usr/include/catch2/catch_all.hpp),-lCatch2Main -lCatch2)
 
@@ -128,7 +131,10 @@ $(BUILD)/coverage/obj/%.o: src/%.cc
 
 # A test program is its folder's sources, main, and the library of the debug or the sanitizer build.
 sources = $(filter-out tests/proc/service.cc,$(wildcard tests/$(1)/*.cc))
-objects = $(patsubst tests/%.cc,$(2)/tests/obj/%.o,$(call sources,$(1))) $(2)/tests/obj/main.o
+# The simulated system, which the fuzz targets use as well.
+SIMULATION := bench log_world machine_life sim_system
+also_fuzz := tests/fuzz/driver/replay.cc $(SIMULATION:%=tests/fault/%.cc)
+objects = $(patsubst tests/%.cc,$(2)/tests/obj/%.o,$(call sources,$(1)) $(also_$(1))) $(2)/tests/obj/main.o
 define test_program
 $(BUILD)/tests/$(1): $(call objects,$(1),$(BUILD)) $(LIBRARY:%=$(BUILD)/debug/obj/%)
 	$(CXX) -g -o $$@ $$^ $(CATCH2)
@@ -170,7 +176,7 @@ check-other: $(PROGRAMS:%=$(BUILD)/$(OTHER)/%) $(BUILD)/tests/proc $(BUILD)/test
 
 check-san: packages
 	@$(MAKE) --no-print-directory check-san-built
-SAN_TESTS := unit fault $(if $(filter all,$(SUITE)),proc)
+SAN_TESTS := unit fault fuzz $(if $(filter all,$(SUITE)),proc)
 check-san-built: san $(SAN_TESTS:%=$(BUILD)/san/tests/%) $(BUILD)/tests/service
 	@SUPERVISE=$(CURDIR)/$(BUILD)/san/supervise SUPERVISECTL=$(CURDIR)/$(BUILD)/san/supervisectl SERVICE=$(CURDIR)/$(BUILD)/tests/service TOP=$(CURDIR) SANITIZED=1 \
 	    tests/run $(SAN_TESTS:%=$(BUILD)/san/tests/%)
@@ -192,6 +198,37 @@ $(BUILD)/lint/%.cc: %.cc .clang-tidy tests/.clang-tidy
 	@$(CXX) $(STANDARD) -Itests -MM -MP -MT $@ -MF $@.d $<
 	clang-tidy --quiet $< -- $(STANDARD) -Itests
 	@touch $@
+
+# libFuzzer comes with clang alone.
+FUZZ_CXX ?= clang++
+FUZZ_DIR := $(BUILD)/fuzz
+FUZZ_TARGETS := $(patsubst tests/fuzz/%.cc,%,$(wildcard tests/fuzz/*.cc))
+FUZZ_FLAGS := -O1 -DFUZZ_WITH_LIBFUZZER -D_GLIBCXX_ASSERTIONS -fno-omit-frame-pointer -fno-sanitize-recover=all
+FUZZ_ARGS = $(if $(SECONDS),-s $(SECONDS)) $(if $(MINUTES),-m $(MINUTES))
+TARGETS ?= $(FUZZ_TARGETS)
+fuzz fuzz-corpus fuzz-coverage:
+	@tests/install-packages fuzz
+	@$(MAKE) --no-print-directory $@-built
+fuzz-built: $(FUZZ_TARGETS:%=$(FUZZ_DIR)/%)
+	@tests/fuzz/run $(FUZZ_ARGS) $(FUZZ_DIR) $(TARGETS)
+fuzz-corpus-built: $(FUZZ_TARGETS:%=$(FUZZ_DIR)/%)
+	@tests/fuzz/run -c $(FUZZ_DIR) $(TARGETS)
+$(FUZZ_TARGETS:%=$(FUZZ_DIR)/%): $(FUZZ_DIR)/%: $(FUZZ_DIR)/obj/tests/fuzz/%.o $(FUZZ_DIR)/obj/tests/fuzz/driver/libfuzzer.o $(FUZZ_DIR)/library.a
+	$(FUZZ_CXX) -g -fsanitize=fuzzer,address,undefined -o $@ $^
+$(FUZZ_DIR)/library.a: $(LIBRARY:%=$(FUZZ_DIR)/obj/src/%) $(SIMULATION:%=$(FUZZ_DIR)/obj/tests/fault/%.o)
+	rm -f $@
+	ar rcs $@ $^
+$(FUZZ_DIR)/obj/%.o: %.cc
+	@mkdir -p $(@D)
+	$(FUZZ_COMPILE) -Itests $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link,address,undefined -c -o $@ $<
+FUZZ_COMPILE = $(FUZZ_CXX) $(STANDARD) $(WARNINGS) $(CXXFLAGS) -MMD -MP
+# The corpus alone, by the coverage of source code that clang measures.
+fuzz-coverage-built:
+	@$(MAKE) --no-print-directory CXX=$(FUZZ_CXX) BUILD=$(BUILD)/fuzz-coverage CXXFLAGS='-g -fprofile-instr-generate -fcoverage-mapping' \
+	    CATCH2='$(CATCH2) -fprofile-instr-generate' $(BUILD)/fuzz-coverage/tests/fuzz
+	@TOP=$(CURDIR) LLVM_PROFILE_FILE=$(BUILD)/fuzz-coverage/fuzz.profraw $(BUILD)/fuzz-coverage/tests/fuzz >/dev/null
+	@llvm-profdata merge -o $(BUILD)/fuzz-coverage/fuzz.profdata $(BUILD)/fuzz-coverage/fuzz.profraw
+	@llvm-cov report $(BUILD)/fuzz-coverage/tests/fuzz -instr-profile=$(BUILD)/fuzz-coverage/fuzz.profdata $(wildcard src/core/*.cc) $(wildcard src/supervise/*.cc) $(wildcard src/ctl/*.cc)
 
 # BENCH_MEMORY and BENCH_DISK: where the services are, on a file system in memory and on a disk; BENCH: some measurements of
 # tests/bench/main.cc alone.
@@ -257,6 +294,6 @@ install: all
 clean:
 	rm -rf $(BUILD) $(PROGRAMS)
 
-.PHONY: all always bench check check-built check-musl check-other check-portable check-san check-san-built clean coverage coverage-built debug demo generated install lint musl packages san soak soak-built
+.PHONY: all always bench check check-built check-musl check-other check-portable check-san check-san-built clean coverage coverage-built debug demo fuzz fuzz-built fuzz-corpus fuzz-corpus-built fuzz-coverage fuzz-coverage-built generated install lint musl packages san soak soak-built
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
