@@ -204,7 +204,7 @@ FUZZ_CXX ?= clang++
 FUZZ_DIR := $(BUILD)/fuzz
 FUZZ_TARGETS := $(patsubst tests/fuzz/%.cc,%,$(wildcard tests/fuzz/*.cc))
 FUZZ_FLAGS := -O1 -DFUZZ_WITH_LIBFUZZER -D_GLIBCXX_ASSERTIONS -fno-omit-frame-pointer -fno-sanitize-recover=all
-FUZZ_ARGS = $(if $(SECONDS),-s $(SECONDS)) $(if $(MINUTES),-m $(MINUTES))
+FUZZ_ARGS = $(if $(SECONDS),-s $(SECONDS)) $(if $(filter file undefined,$(origin MINUTES)),,-m $(MINUTES))
 TARGETS ?= $(FUZZ_TARGETS)
 fuzz fuzz-corpus fuzz-coverage:
 	@tests/install-packages fuzz
