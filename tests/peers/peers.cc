@@ -28,12 +28,13 @@ std::vector<char*> pointers(const Words& words) {
   return result;
 }
 
-pid_t start_with_output(const Words& words, const fs::path& directory, int output) {
+pid_t start_between(int input, int output, const Words& words, const fs::path& directory) {
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDWR, 0);
   posix_spawn_file_actions_adddup2(&actions, output >= 0 ? output : 0, 1);
   posix_spawn_file_actions_adddup2(&actions, 0, 2);
+  if (input >= 0) posix_spawn_file_actions_adddup2(&actions, input, 0);
   if (!directory.empty()) posix_spawn_file_actions_addchdir_np(&actions, directory.c_str());
   posix_spawnattr_t attributes;
   posix_spawnattr_init(&attributes);
@@ -67,21 +68,79 @@ bool write_to_fifo(const fs::path& fifo, std::string_view letters) {
   return written;
 }
 
+Words joined(Words words, const Words& others) {
+  words.insert(words.end(), others.begin(), others.end());
+  return words;
+}
+
+void write_program(const fs::path& file, const std::string& text) {
+  fs::create_directories(file.parent_path());
+  std::ofstream(file) << text;
+  fs::permissions(file, fs::perms(0755));
+}
+
+// As multilog, svlogd and s6-log keep them: `current`, and @TIMESTAMP.s for the older ones.
+std::vector<fs::path> logs_in(const fs::path& directory) {
+  std::vector<fs::path> files;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(directory, error))
+    if (entry.path().filename().string().starts_with("@")) files.push_back(entry.path());
+  std::sort(files.begin(), files.end());
+  files.push_back(directory / "current");
+  return files;
+}
+
 // One process a service, which reads letters from a FIFO.
 class FifoFleet : public Fleet {
  public:
   using Fleet::Fleet;
   pid_t start(int service) override {
-    const pid_t pid = peers::start(command(service), directory(service));
-    supervisors_.resize(static_cast<std::size_t>(count()));
-    supervisors_[static_cast<std::size_t>(service)] = pid;
-    return pid;
+    const pid_t pid = peers::start(joined(wrapper(), command(service)), directory(service));
+    return record(service, pid);
   }
   bool tell(int service, char letter) override { return write_to_fifo(control(service), std::string(1, letter)); }
+  [[nodiscard]] fs::path home(int service) const override { return directory(service) / "supervise"; }
+  [[nodiscard]] fs::path control(int service) const override { return home(service) / "control"; }
+  [[nodiscard]] std::vector<fs::path> output(int service) const override { return logs_in(directory(service) / "log/main"); }
 
  protected:
   [[nodiscard]] virtual Words command(int service) const = 0;
-  [[nodiscard]] virtual fs::path control(int service) const { return directory(service) / "supervise/control"; }
+  pid_t record(int service, pid_t pid) {
+    supervisors_.resize(static_cast<std::size_t>(count()));
+    return supervisors_[static_cast<std::size_t>(service)] = pid;
+  }
+};
+
+// Its logger is a service of its own, at the end of a pipe that the scanner holds: here this process.
+class PipedFleet : public FifoFleet {
+ public:
+  PipedFleet(const fs::path& top, int count, Logging logging, const std::string& logger) : FifoFleet(top, count) {
+    if (logging == Logging::kNone) return;
+    for (int i = 0; i < count; ++i) {
+      auto& ends = pipes_.emplace_back();
+      if (pipe2(ends.data(), O_CLOEXEC) < 0) pipes_.clear();
+      fs::create_directories(directory(i) / "log/main");
+      write_program(directory(i) / "log/run", "#!/bin/sh\nexec " + logger + "\n");
+    }
+    loggers_.resize(pipes_.size());
+  }
+  ~PipedFleet() override {
+    for (const auto& ends : pipes_)
+      for (const int end : ends) close(end);
+  }
+  pid_t start(int service) override {
+    if (pipes_.empty()) return FifoFleet::start(service);
+    const auto at = static_cast<std::size_t>(service);
+    if (loggers_[at] == 0) loggers_[at] = start_between(pipes_[at][0], -1, joined(wrapper(), log_command(service)), directory(service));
+    return record(service, start_between(-1, pipes_[at][1], joined(wrapper(), command(service)), directory(service)));
+  }
+
+ protected:
+  [[nodiscard]] virtual Words log_command(int service) const = 0;
+
+ private:
+  std::vector<std::array<int, 2>> pipes_;
+  std::vector<pid_t> loggers_;
 };
 
 class Ours final : public FifoFleet {
@@ -92,6 +151,14 @@ class Ours final : public FifoFleet {
     if (logging == Logging::kNone) conf << "stdout_logfile : inherit\nstderr_logfile : inherit\n";
   }
   std::optional<pid_t> told_pid(int service) override { return pid_at(directory(service) / "status/status", 16); }
+  [[nodiscard]] fs::path home(int service) const override { return directory(service) / "status"; }
+  [[nodiscard]] std::vector<fs::path> output(int service) const override {
+    std::vector<fs::path> files;
+    for (int i = 10; i > 0; --i)
+      if (const auto older = home(service) / ("__stdout." + std::to_string(i)); fs::exists(older)) files.push_back(older);
+    files.push_back(home(service) / "__stdout");
+    return files;
+  }
   [[nodiscard]] Words client(int service, char letter) const override {
     const auto verb = letter == 'd' ? "stop" : letter == 'u' ? "start" : "signal";
     Words words{fs::absolute(setting("SUPERVISECTL", "supervisectl")), verb};
@@ -104,17 +171,17 @@ class Ours final : public FifoFleet {
   [[nodiscard]] Words command(int service) const override {
     return {fs::absolute(setting("SUPERVISE", "supervise")), "-n", "-F", top() / "supervise.conf", "-p", directory(service) / "status", "-f", directory(service) / "run"};
   }
-  [[nodiscard]] fs::path control(int service) const override { return directory(service) / "status/control"; }
 };
 
-class Daemontools final : public FifoFleet {
+class Daemontools final : public PipedFleet {
  public:
-  Daemontools(const fs::path& top, int count, Logging) : FifoFleet(top, count) {}
+  Daemontools(const fs::path& top, int count, Logging logging) : PipedFleet(top, count, logging, "multilog s16777215 n100 ./main") {}
   std::optional<pid_t> told_pid(int service) override { return pid_at(directory(service) / "supervise/status", 12); }
   [[nodiscard]] Words client(int service, char letter) const override { return {"svc", std::string("-") + letter, directory(service)}; }
 
  protected:
   [[nodiscard]] Words command(int service) const override { return {"supervise", directory(service)}; }
+  [[nodiscard]] Words log_command(int service) const override { return {"supervise", directory(service) / "log"}; }
 };
 
 class Runit final : public FifoFleet {
@@ -122,8 +189,8 @@ class Runit final : public FifoFleet {
   Runit(const fs::path& top, int count, Logging logging) : FifoFleet(top, count) {
     for (int i = 0; logging == Logging::kOwn && i < count; ++i) {
       fs::create_directories(directory(i) / "log/main");
-      std::ofstream(directory(i) / "log/run") << "#!/bin/sh\nexec svlogd ./main\n";
-      fs::permissions(directory(i) / "log/run", fs::perms::owner_all);
+      std::ofstream(directory(i) / "log/main/config") << "s16777215\nn100\n";
+      write_program(directory(i) / "log/run", "#!/bin/sh\nexec svlogd ./main\n");
     }
   }
   std::optional<pid_t> told_pid(int service) override { return pid_at(directory(service) / "supervise/status", 12); }
@@ -136,9 +203,9 @@ class Runit final : public FifoFleet {
   [[nodiscard]] Words command(int service) const override { return {"runsv", directory(service)}; }
 };
 
-class S6 final : public FifoFleet {
+class S6 final : public PipedFleet {
  public:
-  S6(const fs::path& top, int count, Logging) : FifoFleet(top, count) {}
+  S6(const fs::path& top, int count, Logging logging) : PipedFleet(top, count, logging, "s6-log n100 s16777215 ./main") {}
   std::optional<pid_t> told_pid(int service) override {
     const auto told = output_of({"s6-svstat", "-o", "pid", directory(service)});
     if (told.empty()) return std::nullopt;
@@ -149,17 +216,19 @@ class S6 final : public FifoFleet {
 
  protected:
   [[nodiscard]] Words command(int service) const override { return {"s6-supervise", directory(service)}; }
+  [[nodiscard]] Words log_command(int service) const override { return {"s6-supervise", directory(service) / "log"}; }
 };
 
 // One process for all services, which answers XML-RPC on a socket.
 class Supervisord final : public Fleet {
  public:
   Supervisord(const fs::path& top, int count, Logging logging) : Fleet(top, count) {
+    fs::create_directories(home(0));
     std::ofstream conf(configuration());
-    conf << "[supervisord]\nnodaemon=true\nminfds=" << std::max(1024, 4 * count + 100) << "\nlogfile=" << (top / "supervisord.log").string() << "\npidfile=" << (top / "pid").string()
-         << "\nchildlogdir=" << top.string() << "\n[unix_http_server]\nfile=" << socket_path().string()
+    conf << "[supervisord]\nnodaemon=true\nminfds=" << std::max(1024, 4 * count + 100) << "\nlogfile=" << (home(0) / "supervisord.log").string() << "\npidfile=" << (home(0) / "pid").string()
+         << "\nchildlogdir=" << top.string() << "\n[unix_http_server]\nfile=" << control(0).string()
          << "\n[rpcinterface:supervisor]\nsupervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface\n"
-         << "[supervisorctl]\nserverurl=unix://" << socket_path().string() << "\n";
+         << "[supervisorctl]\nserverurl=unix://" << control(0).string() << "\n";
     for (int i = 0; i < count; ++i) {
       conf << "[program:" << i << "]\ncommand=" << (directory(i) / "run").string() << "\ndirectory=" << directory(i).string() << "\n";
       if (logging == Logging::kNone) conf << "stdout_logfile=NONE\nstderr_logfile=NONE\n";
@@ -167,9 +236,18 @@ class Supervisord final : public Fleet {
     }
   }
   pid_t start(int) override {
-    const pid_t pid = peers::start({"supervisord", "-c", configuration()}, top());
+    const pid_t pid = peers::start(joined(wrapper(), {"supervisord", "-c", configuration()}), top());
     supervisors_ = {pid};
     return pid;
+  }
+  [[nodiscard]] fs::path home(int) const override { return top() / "supervisord"; }
+  [[nodiscard]] fs::path control(int) const override { return home(0) / "socket"; }
+  [[nodiscard]] std::vector<fs::path> output(int service) const override {
+    std::vector<fs::path> files;
+    for (int i = 10; i > 0; --i)
+      if (const auto older = directory(service) / ("out." + std::to_string(i)); fs::exists(older)) files.push_back(older);
+    files.push_back(directory(service) / "out");
+    return files;
   }
   void start_all() override { start(0); }
   bool tell(int service, char letter) override {
@@ -203,7 +281,6 @@ class Supervisord final : public Fleet {
 
  private:
   [[nodiscard]] std::string configuration() const { return top() / "supervisord.conf"; }
-  [[nodiscard]] fs::path socket_path() const { return top() / "socket"; }
 
   // A call of XML-RPC over HTTP; a word of digits `0` is the boolean false, an empty one no parameter.
   bool call(const std::string& method, const Words& words) {
@@ -225,7 +302,7 @@ class Supervisord final : public Fleet {
   std::string ask(const std::string& request) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
-    const auto path = socket_path().string();
+    const auto path = control(0).string();
     path.copy(address.sun_path, sizeof address.sun_path - 1);
     const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     std::string answer;
@@ -252,7 +329,7 @@ std::vector<pid_t> children() {
 
 }  // namespace
 
-pid_t start(const Words& words, const fs::path& directory) { return start_with_output(words, directory, -1); }
+pid_t start(const Words& words, const fs::path& directory) { return start_between(-1, -1, words, directory); }
 
 int run(const Words& words) {
   const pid_t pid = start(words);
@@ -262,7 +339,7 @@ int run(const Words& words) {
 std::string output_of(const Words& words) {
   std::array<int, 2> ends{};
   if (pipe2(ends.data(), O_CLOEXEC) < 0) return {};
-  const pid_t pid = start_with_output(words, {}, ends[1]);
+  const pid_t pid = start_between(-1, ends[1], words, {});
   close(ends[1]);
   std::string text;
   std::array<char, 4096> part;

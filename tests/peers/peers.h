@@ -55,6 +55,15 @@ class Fleet {
   // The command of the kind's client for that letter.
   [[nodiscard]] virtual Words client(int service, char letter) const = 0;
 
+  // Where the supervisor keeps its own files.
+  [[nodiscard]] virtual fs::path home(int service) const = 0;
+  // Its FIFO or socket.
+  [[nodiscard]] virtual fs::path control(int service) const = 0;
+  // The files of the service's standard output where it has a logger, the oldest first.
+  [[nodiscard]] virtual std::vector<fs::path> output(int service) const = 0;
+  // What is put before the commands of supervisors from now on: setpriv, env.
+  void set_wrapper(Words words) { wrapper_ = std::move(words); }
+
   [[nodiscard]] fs::path directory(int service) const { return top_ / std::to_string(service); }
   [[nodiscard]] const fs::path& top() const { return top_; }
   [[nodiscard]] int count() const { return count_; }
@@ -62,9 +71,12 @@ class Fleet {
   [[nodiscard]] const std::vector<pid_t>& supervisors() const { return supervisors_; }
 
  protected:
+  [[nodiscard]] const Words& wrapper() const { return wrapper_; }
+
   std::vector<pid_t> supervisors_;
 
  private:
+  Words wrapper_;
   fs::path top_;
   int count_;
 };
