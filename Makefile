@@ -12,6 +12,7 @@
 # make fuzz          looks for inputs that break something, 10 seconds a target; SECONDS=, MINUTES= in all, TARGETS=
 # make fuzz-corpus   takes the inputs that make fuzz has found, and that reach new code, into the corpus
 # make fuzz-coverage what the corpus reaches
+# make faults        the matrix of faults, build/faults.md: what supervise and its peers make of each, about ten minutes
 # make bench         everything of which a figure is told, beside the peers and the floor, measured in one run: build/bench.md
 # make soak          services of all kinds under everything at random: MINUTES=10 SERVICES=200 SEED=
 # make debug, san    build/debug/supervise, build/san/supervise
@@ -48,7 +49,7 @@ LIBRARY := $(BASE) sys/linux.o $(SUPERVISE:%=supervise/%.o) $(CTL:%=ctl/%.o)
 supervise_OBJECTS := $(BASE) $(SUPERVISE:%=supervise/%.o) sys/scanf.o supervise/main.o
 supervisectl_OBJECTS := $(BASE) $(CTL:%=ctl/%.o) sys/scanf.o ctl/main.o
 PROGRAMS := supervise supervisectl
-TESTS := unit fault fuzz proc
+TESTS := unit fault fuzz proc faults
 # Catch2 3 is a library; version 2 is a header that tests/main.cc compiles.
 CATCH2 := $(if $(wildcard /usr/include/catch2/catch_all.hpp),-lCatch2Main -lCatch2)
 
@@ -130,10 +131,11 @@ $(BUILD)/coverage/obj/%.o: src/%.cc
 	$(COMPILE) -O0 $(COVERAGE) -c -o $@ $<
 
 # A test program is its folder's sources, main, and the library of the debug or the sanitizer build.
-sources = $(filter-out tests/proc/service.cc,$(wildcard tests/$(1)/*.cc))
+sources = $(filter-out tests/proc/service.cc tests/faults/matrix.cc,$(wildcard tests/$(1)/*.cc))
 # The simulated system, which the fuzz targets use as well.
 SIMULATION := bench log_world machine_life sim_system
 also_fuzz := tests/fuzz/driver/replay.cc $(SIMULATION:%=tests/fault/%.cc)
+also_faults := tests/proc/harness.cc tests/peers/peers.cc
 objects = $(patsubst tests/%.cc,$(2)/tests/obj/%.o,$(call sources,$(1)) $(also_$(1))) $(2)/tests/obj/main.o
 define test_program
 $(BUILD)/tests/$(1): $(call objects,$(1),$(BUILD)) $(LIBRARY:%=$(BUILD)/debug/obj/%)
@@ -262,6 +264,18 @@ soak-built: all $(BUILD)/tests/soak $(BUILD)/tests/soak-worker
 	@SUPERVISE=$(CURDIR)/supervise SUPERVISECTL=$(CURDIR)/supervisectl \
 	    $(BUILD)/tests/soak --services $(SERVICES) --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
+# FAULTS: a regular expression of the faults wanted. Each cell of the matrix is one run of the program of test cases.
+FAULTS ?= .
+faults:
+	@tests/install-packages faults
+	@$(MAKE) --no-print-directory faults-built
+faults-built: all debug $(BUILD)/tests/faults $(BUILD)/tests/service $(BUILD)/faults
+	@SUPERVISE=$(CURDIR)/supervise SUPERVISECTL=$(CURDIR)/supervisectl SUPERVISE_DYNAMIC=$(CURDIR)/$(BUILD)/debug/supervise \
+	    SERVICE=$(CURDIR)/$(BUILD)/tests/service $(BUILD)/faults $(BUILD)/tests/faults $(BUILD)/faults.md $(BUILD)/faults.json '$(FAULTS)'
+$(BUILD)/faults: tests/faults/matrix.cc tests/peers/peers.cc
+	@mkdir -p $(@D)
+	$(COMPILE) -Itests -O1 -o $@ $^
+
 demo: all
 	@SUPERVISE=$(CURDIR)/supervise contrib/demo
 
@@ -294,6 +308,6 @@ install: all
 clean:
 	rm -rf $(BUILD) $(PROGRAMS)
 
-.PHONY: all always bench check check-built check-musl check-other check-portable check-san check-san-built clean coverage coverage-built debug demo fuzz fuzz-built fuzz-corpus fuzz-corpus-built fuzz-coverage fuzz-coverage-built generated install lint musl packages san soak soak-built
+.PHONY: all always bench check check-built check-musl check-other check-portable check-san check-san-built clean coverage coverage-built debug demo faults faults-built fuzz fuzz-built fuzz-corpus fuzz-corpus-built fuzz-coverage fuzz-coverage-built generated install lint musl packages san soak soak-built
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
