@@ -274,7 +274,7 @@ faults-built: all debug $(BUILD)/tests/faults $(BUILD)/tests/service $(BUILD)/fa
 	    SERVICE=$(CURDIR)/$(BUILD)/tests/service $(BUILD)/faults $(BUILD)/tests/faults $(BUILD)/faults.md $(BUILD)/faults.json '$(FAULTS)'
 $(BUILD)/faults: tests/faults/matrix.cc tests/peers/peers.cc
 	@mkdir -p $(@D)
-	$(COMPILE) -Itests -O1 -o $@ $^
+	$(COMPILE) -Itests -O1 -o $@ $(filter %.cc,$^)
 
 demo: all
 	@SUPERVISE=$(CURDIR)/supervise contrib/demo

@@ -206,7 +206,7 @@ FAULT("F07d the status directory is removed and a second supervisor is started o
   site.start_anew();
   const auto ended = wait_until([&] { return !alive(site.supervisor()); }, 3s);
   site.check_alone();
-  expect(site.copies().size() == 1, site.copies().empty() ? "service lost" : "two copies");
+  expect(site.copies().size() == 1, site.copies().empty() ? "service not back" : "two copies");
   expect(ended && alive(first), "two supervisors");
 }
 

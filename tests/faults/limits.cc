@@ -196,7 +196,7 @@ FAULT("F19 the clock jumps by an hour and by years both ways: the service dies e
       site.kill_service();
       // The second death is within the pause of whoever makes one.
       if (twice) clock.set(jump);
-      site.await_running(pid, "service lost at " + jump);
+      site.await_running(pid, "service not back at " + jump);
     }
     site.await_told();
     (void)holds_for(1200ms, [&] { return site.copies().size() == 1; });

@@ -28,7 +28,8 @@ void write_and_compare(const peers::Kind& kind, const std::string& command, cons
   Site site(kind, {.verbs = {"sleep", "1"}, .logging = peers::Logging::kOwn});
   const auto run = site.fleet().directory(0) / "run";
   const auto text = text_of(run);
-  write_script(run, command + "\n" + text.substr(text.find('\n') + 1));
+  const auto done = (marks / "done").string();
+  write_script(run, "[ -e " + done + " ] || { " + command + "; : >" + done + "; }\n" + text.substr(text.find('\n') + 1));
   site.start_anew();
   const bool came = wait_until([&] { return site.starts() == 1; }, 120s);
   expect(came, "the service cannot write it");
@@ -103,7 +104,7 @@ FAULT("F20a 100 MB without a newline") {
 }
 
 FAULT("F20b NUL bytes") {
-  write_and_compare(kind, "head -c 100000 /dev/zero; echo; echo end", std::string(100'000, 0) + "\nend\n");
+  write_and_compare(kind, "head -c 1000 /dev/zero; echo; echo end", std::string(1000, 0) + "\nend\n");
 }
 
 FAULT("F20c a million writes of one byte") {
@@ -117,7 +118,7 @@ FAULT("F21 the service dies with an unterminated last line: 15 times") {
   Site site(kind, {.verbs = {"out", "begin", "print", "the tail", "sleep", "1100", "exit", "1"}, .logging = peers::Logging::kOwn});
   site.start_anew();
   const auto times = in_full<std::size_t>(15, 2);
-  expect(wait_until([&] { return site.starts() > times; }, 60s), "service lost");
+  expect(wait_until([&] { return site.starts() > times; }, 60s), "service not back");
   const auto occurrences = [&](const std::string& part) {
     const auto text = site.output();
     std::size_t count = 0;

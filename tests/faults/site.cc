@@ -51,7 +51,7 @@ void reap(pid_t pid) {
 }  // namespace
 
 bool is_full() { return peers::setting("FAULTS_FULL", "") == "1"; }
-Clock::duration deadline() { return in_full<Clock::duration>(5s, 20s); }
+Clock::duration deadline() { return in_full<Clock::duration>(10s, 20s); }
 
 Site::Site(const peers::Kind& kind, const Plan& plan) : kind_(kind), plan_(plan), marks_(work_ / "started") {
   const auto top = plan.top.empty() ? work_ / "top" : plan.top;
@@ -94,10 +94,16 @@ void Site::start_anew() {
 void Site::start() {
   start_anew();
   if (!wait_until([&] { return copies().size() == 1 && fleet_->told_pid(0) == service(); }))
-    throw std::runtime_error("the supervisor did not start");
+    throw std::runtime_error("the supervisor did not start\n" + report());
   // Up for a while: a death in the first second is another case for each of them.
   if (is_full()) (void)holds_for(1200ms, [&] { return copies().size() == 1; });
   begin_fault();
+}
+
+std::string Site::report() const {
+  std::string text = "supervisor " + std::to_string(supervisor_) + (alive(supervisor_) ? " lives" : " is dead") + ", copies:";
+  for (const auto pid : copies()) text += " " + std::to_string(pid);
+  return is_ours() ? text + "\n" + StatusDir(home()).report() : text + "\n";
 }
 
 void Site::kill_supervisor() {
@@ -125,6 +131,12 @@ pid_t Site::service() const {
 
 void Site::kill_service() const {
   for (const auto pid : copies()) ::kill(pid, SIGKILL);
+}
+
+// Its client waits where a FIFO is full.
+void Site::tell(char letter) const {
+  if (!wait_until([&] { return fleet_->tell(0, letter) || !fs::is_fifo(control()) || !has_reader(control()); }, deadline()))
+    throw Failure("takes no letter");
 }
 
 void Site::tell_all(const std::string& letters) const {
@@ -252,17 +264,24 @@ void Site::watch() {
 std::string numbered(long number) { return std::to_string(number) + " " + std::string(static_cast<std::size_t>(std::max(0L, number % 60)), '.'); }
 
 std::string wrong_with(const std::string& text, std::size_t runs) {
+  const auto wrong = [](const std::string& what, long line, const std::string& found) {
+    std::printf("%s: %s where %ld was expected\n", what.c_str(), found.c_str(), line);
+    return what;
+  };
   const auto first = numbered(1);
   std::size_t begun = 0;
   long expected = 1;
-  for (auto line : lines_in(text)) {
+  auto lines = lines_in(text);
+  // One that is killed while it writes leaves a part of its last line.
+  if (!text.ends_with('\n') && !lines.empty()) lines.pop_back();
+  for (auto line : lines) {
     // A run that is killed leaves what it had written of its last line before the first one of the next.
     if (line != numbered(expected) && line.ends_with(first) && numbered(expected).starts_with(line.substr(0, line.size() - first.size()))) line = first;
     const auto number = std::atol(line.c_str());
-    if (line != numbered(number)) return "torn line";
+    if (line != numbered(number)) return wrong("torn line", expected, line);
     if (number == 1) ++begun, expected = 1;
-    if (number > expected) return "lines lost";
-    if (number < expected) return "lines doubled";
+    if (number > expected) return wrong("lines lost", expected, line);
+    if (number < expected) return wrong("lines doubled", expected, line);
     ++expected;
   }
   return begun < runs ? "lines lost" : "";
@@ -309,6 +328,7 @@ void judge(void (*fault)(const peers::Kind&)) {
     std::printf("CELL: %s\n", cell.c_str());
     std::fflush(stdout);
   };
+  setenv("SUPERVISE", supervise_program().c_str(), 1);
   const auto& kind = kind_under_test();
   if (!peers::has_program(kind.program)) {
     report_skip("no " + kind.program);

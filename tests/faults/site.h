@@ -83,14 +83,14 @@ class Site {
   [[nodiscard]] std::size_t starts() const { return lines_of(marks_).size(); }
   [[nodiscard]] pid_t service() const;                // the one copy
   void kill_service() const;
-  void tell(char letter) const { (void)fleet_->tell(0, letter); }
+  void tell(char letter) const;
   // As many letters as the FIFO takes, all in order; where there is no FIFO one call a letter.
   void tell_all(const std::string& letters) const;
   [[nodiscard]] std::string output() const;           // of the service
 
   // Each waits for a condition, and fails with what is wrong.
   void await(const std::string& otherwise, const std::function<bool()>& condition);
-  pid_t await_running(pid_t other_than = 0, const std::string& otherwise = "service lost");
+  pid_t await_running(pid_t other_than = 0, const std::string& otherwise = "service not back");
   void await_rest();      // the same copy for a while
   void await_stopped();
   void await_told();      // the status names the process, or 0 where there is none
@@ -111,6 +111,7 @@ class Site {
     long resident = 0;
   };
   [[nodiscard]] Cost cost() const;
+  [[nodiscard]] std::string report() const;
   void watch();
 
   const peers::Kind& kind_;
