@@ -39,6 +39,10 @@ Result<UniqueFd> open_ours(System& system, int dir, const char* name, FileType t
   const auto info = system.stat(fd->get());
   if (!info) return info.error();
   if (!is_ours(system, *info, type)) return Errno{EINVAL};
+  // Another's file of which this was a second name has one link again when that is removed. Under a name that still is, it has two.
+  const auto named = system.stat_at(dir, name);
+  if (!named) return named.error();
+  if (!is_same_file(*named, *info) || !is_ours(system, *named, type)) return Errno{EINVAL};
   return fd;
 }
 

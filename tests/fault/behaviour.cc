@@ -4,6 +4,7 @@
 #include "catch.h"
 #include "core/state.h"
 #include "fault/bench.h"
+#include "sys/entry.h"
 
 namespace {
 
@@ -466,6 +467,35 @@ TEST_CASE("an alarm quotes no file that somebody put in the place of __stderr") 
     REQUIRE(bench.helpers("/usr/sbin/sendmail").size() == 1);
     CHECK_THAT(bench.helpers("/usr/sbin/sendmail")[0]->input, !contains("secret"));
   }
+}
+
+TEST_CASE("a second name of another file that is removed while it is opened does not make that file ours") {
+  sim::SimSystem system;
+  system.put("/dir/log", sys::FileType::kRegular, "", 0600);
+  const auto victim = system.put("/secret", sys::FileType::kRegular, "secret\n", 0644);
+  auto& entries = system.find("/dir")->entries;
+  const auto dir = system.open(sys::kWorkingDirectory, "/dir", sys::OpenMode::kDirectory, 0);
+  REQUIRE(dir);
+  bool linked = false, removed = false;
+  system.fault = [&](sim::Op op, std::size_t) -> const sim::Error* {
+    if (op == sim::Op::kOpen && !linked) {
+      linked = true;
+      entries["log"] = victim;
+      victim->links = 2;
+    } else if (op == sim::Op::kStat && linked && !removed) {
+      removed = true;
+      entries.erase("log");
+      victim->links = 1;
+    }
+    return nullptr;
+  };
+  const auto log = sys::open_file(system, *dir, "log", 0600);
+  CHECK(removed);
+  REQUIRE(log);
+  CHECK(system.write(log->get(), "a line"));
+  CHECK(victim->data == "secret\n");
+  CHECK(victim->mode == 0644);
+  CHECK(system.find("/dir/log")->data == "a line");
 }
 
 TEST_CASE("alarms that are switched off are not sent") {
