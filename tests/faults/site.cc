@@ -88,6 +88,7 @@ Site::~Site() {
 
 void Site::start_anew() {
   supervisor_ = fleet_->start(0);
+  if (supervisor_ <= 0) throw std::runtime_error("the supervisor cannot be executed");
   last_start_ = Clock::now();
 }
 
@@ -174,7 +175,10 @@ pid_t Site::await_running(pid_t other_than, const std::string& otherwise) {
     pid = now.size() == 1 ? now[0] : 0;
     return pid != 0 && pid != other_than;
   };
-  if (!wait_until([&] { return !has_supervisor() || runs(); }, deadline())) throw Failure(copies().size() > 1 ? "two copies" : otherwise);
+  if (!wait_until([&] { return !has_supervisor() || runs(); }, deadline())) {
+    std::printf("%s", report().c_str());
+    throw Failure(copies().size() > 1 ? "two copies" : otherwise);
+  }
   expect(has_supervisor(), "supervisor dies");
   return pid;
 }
