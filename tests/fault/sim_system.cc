@@ -731,7 +731,7 @@ sys::ProcessInfo SimSystem::process(std::int32_t of) {
   const auto& child = found->second;
   info.start = child.start;
   info.parent = child.parent;
-  info.group = child.session == pid ? of : child.session;
+  info.group = child.is_service ? of : child.session;
   info.session = child.session;
   info.dead = !child.alive;
   info.name << child.program;
