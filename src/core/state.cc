@@ -127,10 +127,8 @@ StateText encode_state(const StateRecord& record) {
     out.put("memory", "");
   else
     out.put_memory(record.snapshot);
-  if (record.left.pid != 0) {
-    out.put("left_running", record.left.pid);
-    out.put("left_running_session", record.left.session);
-  }
+  out.put("left_running", record.left.pid);
+  out.put("left_running_session", record.left.session);
   out.put("pid_start", record.service.start);
   out.put("supervise_start", record.supervise.start);
   out.put("boot_id", record.boot_id);

@@ -53,7 +53,7 @@ TEST_CASE("the state file of a running service is exactly this text") {
   CHECK(core::encode_state(running()).view() ==
         "name=redis\nstate=RUNNING\npid=4733\nsupervise_pid=4709\nwant=up\nsince=1795197788.204\nstarted=1795197787.204\n"
         "ready=1795197789.310\nexit=signal KILL\nstarts=2\nexits=1\nexits_nonzero=4\nexits_signal=5\nexits_core=6\ntries=1\ncoredumps=0\nnext_start=\nreason=\nstatus=\nstdout=/srv/redis/__stdout\nstderr=/err\nheartbeat=\nalarm=on\n"
-        "paused=0\nnotify=supervise-0123456789abcdef\nmemory=1 1795197787204567890 2 3 4 9448110 9440000 -1 9450000 9448100\npid_start=944811\nsupervise_start=918204\nboot_id=2f0c4d0e-7a55-4c3b-9d4e-5b6f3b1d8c11\n");
+        "paused=0\nnotify=supervise-0123456789abcdef\nmemory=1 1795197787204567890 2 3 4 9448110 9440000 -1 9450000 9448100\nleft_running=0\nleft_running_session=0\npid_start=944811\nsupervise_start=918204\nboot_id=2f0c4d0e-7a55-4c3b-9d4e-5b6f3b1d8c11\n");
 }
 
 TEST_CASE("the state file of a service that never ran leaves empty what is not known") {
