@@ -156,7 +156,7 @@ void Output::adopt(std::int32_t pid) {
     if (!reader) continue;
     // The next start goes back to the one that has the name.
     stream.reader = std::move(*reader);
-    stream.named = false;
+    stream.named = stream.made = false;
   }
 }
 
@@ -185,6 +185,7 @@ Failure Output::open_log(std::size_t which) {
   const auto& names = kNames[which];
   auto failed = open_held(which);
   all_written_ = false;
+  stream.made = !system_.stat_at(inner_, names.fifo);
   auto writer = sys::open_fifo(system_, inner_, names.fifo, sys::OpenMode::kReadWrite, kPrivate, sys::kKeepGroup);
   auto reader = sys::open_fifo(system_, inner_, names.fifo, sys::OpenMode::kRead, kPrivate, sys::kKeepGroup);
   stream.named = writer && reader;
@@ -253,14 +254,29 @@ sys::StatusDir::Check Output::check(int dir, int inner) {
   return result;
 }
 
-// Whoever writes logs with a lock on the same file ends: a supervise that was before us has left it.
+// Whoever writes logs with a lock on the same file ends: a supervise that was before us has left it. What it has not written is
+// still in the FIFO, for the next one, but not if that FIFO has lost its name.
 Failure Output::open_lock() {
   auto lock = sys::open_file(system_, inner_, kLock, kPrivate);
   if (!lock) return failure("cannot open", kLock, lock.error());
   lock_ = std::move(*lock);
   const auto holder = system_.lock_holder(lock_.get());
-  if (holder && *holder > 0 && *holder != pid_) (void)system_.kill(*holder, end_signal());
+  if (holder && *holder > 0 && *holder != pid_) former_due_ = former_due();
+  end_former(system_.now().mono);
   return {};
+}
+
+core::Instant Output::former_due() const {
+  const bool made = std::any_of(streams_.begin(), streams_.end(), [](const Stream& s) { return s.target.kind == Kind::kLog && s.made; });
+  return made ? core::after(system_.now().mono, kPatience) : core::Instant{};
+}
+
+// Our own waits for the lock meanwhile.
+void Output::end_former(core::Instant now) {
+  if (now < former_due_) return;
+  former_due_ = core::kNever;
+  const auto holder = system_.lock_holder(lock_.get());
+  if (holder && *holder > 0 && *holder != pid_) (void)system_.kill(*holder, end_signal());
 }
 
 int Output::descriptor(std::size_t which) {
@@ -283,6 +299,7 @@ bool Output::wants_logger() const {
 }
 
 [[gnu::noinline]] Failure Output::run_logger(core::Now now) {
+  end_former(now.mono);
   if (now.mono >= kill_due_) {
     kill_due_ = core::kNever;
     told_ = true;
@@ -328,7 +345,8 @@ void Output::replace_logger(std::int32_t former) {
   pid_ = former;
   told_ = true;
   helpers_.set_companion(former);
-  kill_due_ = core::Instant{};
+  kill_due_ = former_due();
+  if (kill_due_ != core::Instant{}) (void)open_lock();
 }
 
 // It may be in the middle of something, which it finishes if it can.
@@ -370,7 +388,7 @@ bool Output::finish(core::Now now) {
 
 core::Instant Output::deadline() const {
   const bool starts = pid_ == 0 && !all_written_ && wants_logger();
-  return std::min({kill_due_, finish_due_, starts ? next_start_ : core::kNever});
+  return std::min({kill_due_, former_due_, finish_due_, starts ? next_start_ : core::kNever});
 }
 
 bool Output::errors_are_written() {

@@ -82,6 +82,7 @@ class Output {
     Target target;
     sys::UniqueFd writer, reader, held;
     bool named = false;    // the FIFO, or the file, is the one that has the name
+    bool made = false;     // the FIFO had to be made: there may be another, without a name, that somebody still empties
     std::string path;      // of a file that can't be opened
   };
   struct Names {
@@ -101,6 +102,8 @@ class Output {
   [[nodiscard]] sys::Failure open_file(std::size_t which);
   [[nodiscard]] sys::Failure open_lock();
   [[nodiscard]] int end_signal();
+  [[nodiscard]] core::Instant former_due() const;
+  void end_former(core::Instant now);
   [[nodiscard]] bool wants_logger() const;
   [[nodiscard]] int descriptor(std::size_t which);
   void end_logger(core::Nanos patience);
@@ -121,6 +124,7 @@ class Output {
   bool all_written_ = false;                    // and nobody is left who could write
   core::Instant next_start_{};
   core::Instant kill_due_ = core::kNever;       // the logger is given up then
+  core::Instant former_due_ = core::kNever;     // and so is one that another supervise has left
   core::Instant finish_due_ = core::kNever;
 };
 

@@ -225,4 +225,33 @@ TEST_CASE("the logger of the program before an upgrade is not taken for what a f
   CHECK(bench.violations() == "");
 }
 
+TEST_CASE("a logger with a FIFO that has lost its name gets time to empty it from the supervise that follows") {
+  const bool upgraded = GENERATE(true, false);
+  Bench bench("autorestart : false\n");
+  if (upgraded) allow_upgrade(bench);
+  REQUIRE(bench.start());
+  bench.run_until(seconds(2));
+  const auto* former = logger_of(bench);
+  REQUIRE(former != nullptr);
+  bench.system.remove_tree(Bench::path("supervise/stdout"));
+  bench.system.die(*bench.service(), Outcome::code(0));
+  bench.run_until(seconds(3));
+  if (upgraded) {
+    bench.control("E");
+    bench.run_until(seconds(4));
+    REQUIRE(bench.start_as_successor());
+  } else {
+    bench.kill_supervise();
+    REQUIRE(bench.start());
+  }
+  const auto begin = bench.system.mono().time_since_epoch();
+  bench.run_until(begin + 500 * kMilli);
+  CHECK(former->alive);
+  bench.run_until(begin + seconds(2));
+  CHECK_FALSE(former->alive);
+  CHECK(bench.log().find("was missing") == std::string::npos);
+  CHECK(bench.unsettled() == "");
+  CHECK(bench.violations() == "");
+}
+
 }  // namespace

@@ -413,7 +413,8 @@ Result<std::int32_t> SimSystem::fork(std::span<const int> kept, int null, const 
   child.program = title;
   child.born = mono_;
   children_[child.pid] = child;
-  record_lock_holder = child.pid;
+  // It waits for the lock as long as another has it.
+  if (const auto holder = children_.find(record_lock_holder); holder == children_.end() || !holder->second.alive) record_lock_holder = child.pid;
   return child.pid;
 }
 
