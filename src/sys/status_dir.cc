@@ -91,6 +91,9 @@ Failure StatusDir::open_lock() {
   if (const auto locked = system_.lock(fd->get()); !locked) return failure("cannot lock", "lock", locked.error());
   // Whoever removed the name between open and lock would let a second supervise in.
   if (!is_entry(system_, dir_.get(), "lock", fd->get())) return failure("cannot lock", "lock", Errno{ESTALE});
+  // Of two that start at the moment in which the name is removed each has a lock, but the directory is one. Some file systems lock none.
+  if (const auto locked = system_.lock(dir_.get()); !locked && locked.error().number == EWOULDBLOCK)
+    return failure("cannot lock", path_.c_str(), locked.error());
   lock_ = std::move(*fd);
   return {};
 }
