@@ -87,7 +87,9 @@ MUSL_HEADERS = -nostdinc -nostdinc++ -isystem /usr/include/c++/$(CXX_VERSION) -i
     -isystem /usr/include/$(MUSL) -isystem $(GCC_DIR)include -include contrib/musl/glibc.h
 MUSL_SMALL = -ffunction-sections -fdata-sections -fno-pie -fstack-protector-strong -Wno-maybe-uninitialized
 MUSL_COMPILE = @mkdir -p $(@D) && $(COMPILE) $(MUSL_HEADERS) $(MUSL_SMALL) -c -o $@ $<
-musl: $(PROGRAMS:%=$(BUILD)/musl/%)
+musl:
+	@tests/install-packages musl
+	@$(MAKE) --no-print-directory $(PROGRAMS:%=$(BUILD)/musl/%)
 $(BUILD)/musl/obj/%.o: src/%.cc contrib/musl/glibc.h Makefile
 	$(MUSL_COMPILE)
 $(BUILD)/musl/obj/glibc.o: contrib/musl/glibc.cc contrib/musl/glibc.h Makefile
@@ -98,7 +100,7 @@ $(PROGRAMS:%=$(BUILD)/musl/%): $(BUILD)/musl/%: $(BUILD)/musl/obj/glibc.o $(BUIL
 	    /usr/lib/$(MUSL)/libc.a -Wl,--end-group $(GCC_DIR)crtend.o /usr/lib/$(MUSL)/crtn.o
 
 debug: $(PROGRAMS:%=$(BUILD)/debug/%)
-$(BUILD)/debug/obj/%.o: src/%.cc
+$(BUILD)/debug/obj/%.o: src/%.cc Makefile
 	@mkdir -p $(@D)
 	$(COMPILE) -O0 -D_GLIBCXX_ASSERTIONS -c -o $@ $<
 
@@ -106,7 +108,7 @@ $(BUILD)/debug/obj/%.o: src/%.cc
 SANITIZE := -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -Wno-maybe-uninitialized
 san: $(PROGRAMS:%=$(BUILD)/san/%)
 $(foreach name,$(PROGRAMS),$(eval $(call program,$(name))))
-$(BUILD)/san/obj/%.o: src/%.cc
+$(BUILD)/san/obj/%.o: src/%.cc Makefile
 	@mkdir -p $(@D)
 	$(COMPILE) $(SANITIZE) -c -o $@ $<
 
@@ -114,7 +116,7 @@ $(BUILD)/san/obj/%.o: src/%.cc
 $(foreach name,$(PROGRAMS),$(eval $(BUILD)/valgrind/$(name): $($(name)_OBJECTS:%=$(BUILD)/debug/obj/%) $(BUILD)/debug/obj/sys/linux.o))
 $(PROGRAMS:%=$(BUILD)/valgrind/%): $(BUILD)/valgrind/obj/sys/spawn.o
 	$(CXX) -g -o $@ $(filter-out $(BUILD)/debug/obj/sys/spawn.o,$^)
-$(BUILD)/valgrind/obj/%.o: src/%.cc
+$(BUILD)/valgrind/obj/%.o: src/%.cc Makefile
 	@mkdir -p $(@D)
 	$(COMPILE) -O0 -D_GLIBCXX_ASSERTIONS -DSUPERVISE_PLAIN_FORK -c -o $@ $<
 
@@ -126,7 +128,7 @@ COVERED = $(CXX) -g --coverage -Wl,--wrap=_exit -o $@ $^
 $(PROGRAMS:%=$(BUILD)/coverage/%): $(BUILD)/coverage/%: $(BUILD)/tests/obj/coverage/exit.o
 	$(COVERED)
 $(foreach name,$(PROGRAMS),$(eval $(BUILD)/coverage/$(name): $($(name)_OBJECTS:%=$(BUILD)/coverage/obj/%) $(BUILD)/coverage/obj/sys/linux.o))
-$(BUILD)/coverage/obj/%.o: src/%.cc
+$(BUILD)/coverage/obj/%.o: src/%.cc Makefile
 	@mkdir -p $(@D)
 	$(COMPILE) -O0 $(COVERAGE) -c -o $@ $<
 
@@ -150,10 +152,10 @@ $(foreach test,$(TESTS),$(eval $(call test_program,$(test))))
 $(BUILD)/tests/service: tests/proc/service.cc
 	@mkdir -p $(@D)
 	$(COMPILE) -O1 -static -o $@ $<
-$(BUILD)/tests/obj/%.o: tests/%.cc
+$(BUILD)/tests/obj/%.o: tests/%.cc Makefile
 	@mkdir -p $(@D)
 	$(COMPILE) -Itests -O0 -c -o $@ $<
-$(BUILD)/san/tests/obj/%.o: tests/%.cc
+$(BUILD)/san/tests/obj/%.o: tests/%.cc Makefile
 	@mkdir -p $(@D)
 	$(COMPILE) -Itests $(SANITIZE) -c -o $@ $<
 
@@ -170,6 +172,7 @@ check-built: all debug $(BUILD)/portable/supervise $(PROGRAMS:%=$(BUILD)/valgrin
 	    SYMBOLS=$(CURDIR)/$(BUILD) SOAK=$(CURDIR)/$(BUILD)/tests/soak SERVICE=$(CURDIR)/$(BUILD)/tests/service TOP=$(CURDIR) \
 	    tests/run $(TESTS:%=$(BUILD)/tests/%) $(SCRIPTS)
 
+check-musl: musl
 check-portable check-musl: check-%: packages
 	@$(MAKE) --no-print-directory check-other OTHER=$*
 check-other: $(PROGRAMS:%=$(BUILD)/$(OTHER)/%) $(BUILD)/tests/proc $(BUILD)/tests/service
@@ -240,12 +243,13 @@ BENCH ?=
 BENCH_OBJECTS := $(patsubst tests/%.cc,$(BUILD)/bench/obj/%.o,$(filter-out tests/bench/service.cc,$(wildcard tests/bench/*.cc)) tests/peers/peers.cc)
 bench: all $(BUILD)/bench/bench $(BUILD)/bench/service
 	@tests/install-packages bench
-	@SUPERVISE=$(CURDIR)/supervise SUPERVISECTL=$(CURDIR)/supervisectl $(BUILD)/bench/bench $(BUILD) $(BENCH_MEMORY) $(BENCH_DISK) $(BENCH)
+	@[ ! -e /usr/include/$(MUSL)/stdlib.h ] || $(MAKE) --no-print-directory musl
+	@SUPERVISE_MUSL=$$(ls $(CURDIR)/$(BUILD)/musl/supervise 2>/dev/null) SUPERVISE=$(CURDIR)/supervise SUPERVISECTL=$(CURDIR)/supervisectl $(BUILD)/bench/bench $(BUILD) $(BENCH_MEMORY) $(BENCH_DISK) $(BENCH)
 $(BUILD)/bench/bench: $(BENCH_OBJECTS)
 	$(CXX) -static -s -o $@ $^
 $(BUILD)/bench/service: $(BUILD)/bench/obj/bench/service.o
 	$(CXX) -static -s -o $@ $^
-$(BUILD)/bench/obj/%.o: tests/%.cc
+$(BUILD)/bench/obj/%.o: tests/%.cc Makefile
 	@mkdir -p $(@D)
 	$(COMPILE) -Itests -O2 -c -o $@ $<
 

@@ -186,7 +186,7 @@ string parse(string_view text, Variables& out) {
 }
 
 string parse(string_view text, ExitCodes& out) {
-  const string right = "exit codes from 0 to 255, separated by commas";
+  const auto* const right = "exit codes from 0 to 255, separated by commas";
   ExitCodes codes;
   string list(text);
   std::replace(list.begin(), list.end(), ',', ' ');

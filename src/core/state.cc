@@ -151,7 +151,7 @@ RecordedProcesses recorded_processes(std::string_view text) {
   out.service.start = number_or_zero<std::uint64_t>(state_value(text, "pid_start"));
   out.left = {number_or_zero<std::int32_t>(state_value(text, "left_running")), number_or_zero<std::int32_t>(state_value(text, "left_running_session"))};
   // It led a group in the session of its supervise.
-  if (out.service.pid > 0 && out.service.start == 0) out.left = {out.service.pid, out.supervise.pid};
+  if (out.service.pid > 0 && out.service.start == 0) out.left.pid = out.service.pid;
   out.boot_id = state_value(text, "boot_id").value_or(std::string_view());
   return out;
 }

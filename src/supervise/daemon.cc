@@ -63,6 +63,7 @@ Daemon::Started Daemon::start(const Lines& problems) {
   if (!null) return {kSystemError, "cannot open /dev/null: " + std::string(sys::error_text(null.error().number)), {}};
   null_ = std::move(*null);
   self_ = {system_.own_pid(), sys::start_time(system_, system_.own_pid())};
+  session_ = system_.process(self_.pid).session;
   if (const auto failure = open_directory()) {
     if (failure.error.number == EWOULDBLOCK) {
       const auto holder = refuse_second();

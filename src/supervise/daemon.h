@@ -132,6 +132,7 @@ class Daemon {
   core::Now now_;
 
   core::ProcessId self_, process_;
+  std::int32_t session_ = 0;                     // ours, and so the service's
   core::LeftRunning left_;                       // nothing is started as long as it is there
   std::optional<core::Outcome> ended_;           // of the main process, as long as it is unknown whether another follows it
   core::Instant follow_until_ = core::kNever;    // a forking service that exits with 0 before then goes on as another process

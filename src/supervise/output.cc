@@ -245,7 +245,9 @@ sys::StatusDir::Check Output::check(int dir, int inner) {
     lock_ = std::move(old);
     return result;
   }
-  const auto was = old ? system_.stat(old.get()) : sys::Result<sys::FileInfo>(sys::Errno{ENOENT}), is = system_.stat(lock_.get());
+  // None was open yet.
+  if (!old) return result;
+  const auto was = system_.stat(old.get()), is = system_.stat(lock_.get());
   // Where only the look had failed nothing is gone.
   if (was && is && sys::is_same_file(*was, *is)) return result;
   result.mended = "supervise/logger";

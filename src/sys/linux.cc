@@ -27,7 +27,7 @@
 namespace sys::platform {
 namespace {
 
-constexpr std::size_t kMaxText = 64 * 1024;
+constexpr std::size_t kMaxText = 65536;
 
 std::string of_process(std::int32_t pid, const char* name) { return "/proc/" + std::to_string(pid) + "/" + name; }
 
@@ -242,7 +242,8 @@ void ask_for_exact_waits() { prctl(PR_SET_TIMERSLACK, 1000, 0, 0, 0); }
 
 void close_descriptors(int first, int last) {
   if (syscall(SYS_close_range, first, last, 0) == 0) return;
-  const auto limit = std::min<long>(sysconf(_SC_OPEN_MAX), last + 1L);
+  const auto most = sysconf(_SC_OPEN_MAX);
+  const auto limit = most < 0 ? last + 1L : std::min(most, last + 1L);
   for (int fd = first; fd < limit; ++fd) ::close(fd);
 }
 

@@ -21,7 +21,7 @@ namespace {
 struct Taken {
   int fifo = 0;    // none: 0 is never one
   std::size_t begin = 0, end = 0;
-  std::array<char, 16 * 1024> bytes{};
+  std::array<char, 16384> bytes{};
 
   [[nodiscard]] std::size_t size() const { return end - begin; }
 
@@ -139,7 +139,8 @@ void ask_for_exact_waits() {}
 // Where a caller may open a thousand million, the highest are not looked for.
 void close_descriptors(int first, int last) {
   constexpr long kMost = 65536;
-  const auto limit = std::min({sysconf(_SC_OPEN_MAX), last + 1L, kMost});
+  const auto most = sysconf(_SC_OPEN_MAX);
+  const auto limit = std::min({most < 0 ? kMost : most, last + 1L, kMost});
   for (int fd = first; fd < limit; ++fd) ::close(fd);
 }
 
@@ -152,7 +153,7 @@ std::string boot_id(System&) {
   wanted.ut_type = BOOT_TIME;
   setutxent();
   const auto* const found = getutxid(&wanted);
-  const auto id = found ? std::to_string(found->ut_tv.tv_sec) : std::string();
+  auto id = found ? std::to_string(found->ut_tv.tv_sec) : std::string();
   endutxent();
   return id;
 }

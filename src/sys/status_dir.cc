@@ -46,6 +46,11 @@ Failure StatusDir::open() {
   }
   // Who finds the lock held has made nothing.
   if (failed && failed.error.number != EWOULDBLOCK) abandon();
+  // Whoever tries again is not to find its own locks.
+  if (failed) {
+    lock_ = {};
+    supervise_dir_ = {};
+  }
   return failed;
 }
 
@@ -91,9 +96,6 @@ Failure StatusDir::open_lock() {
   if (const auto locked = system_.lock(fd->get()); !locked) return failure("cannot lock", "lock", locked.error());
   // Whoever removed the name between open and lock would let a second supervise in.
   if (!is_entry(system_, dir_.get(), "lock", fd->get())) return failure("cannot lock", "lock", Errno{ESTALE});
-  // Of two that start at the moment in which the name is removed each has a lock, but the directory is one. Some file systems lock none.
-  if (const auto locked = system_.lock(dir_.get()); !locked && locked.error().number == EWOULDBLOCK)
-    return failure("cannot lock", path_.c_str(), locked.error());
   lock_ = std::move(*fd);
   return {};
 }
@@ -119,6 +121,10 @@ Failure StatusDir::open_links() {
   if (!supervise_dir_ || !is_entry(system_, dir_.get(), "supervise", supervise_dir_.get())) {
     auto opened = open_subdirectory(system_, dir_.get(), "supervise", subdirectory_mode(), group_);
     if (!opened) return failure("cannot open", "supervise", opened.error());
+    // Of two that start at the moment in which `lock` is removed each has one, but this directory is one, and nobody else can open
+    // it. Some file systems lock no directory.
+    if (const auto locked = system_.lock(opened->get()); !locked && locked.error().number == EWOULDBLOCK)
+      return failure("cannot lock", "supervise", locked.error());
     supervise_dir_ = std::move(*opened);
     runit_status_.detach();
     (void)system_.watch(supervise_dir_.get());
@@ -169,7 +175,9 @@ StatusDir::Check StatusDir::check() {
   if (before || !lock_ || !is_entry(system_, dir_.get(), "lock", lock_.get())) {
     if (!result.mended) result.mended = "lock";
     result.failure = open_lock();
-    taken_ = result.failure.error.number == EWOULDBLOCK && is_lock_anothers();
+    // Where the directory that only one can lock is still ours, it is one that has lost the race and will let go.
+    const bool lost = !before && supervise_dir_ && is_entry(system_, dir_.get(), "supervise", supervise_dir_.get());
+    taken_ = !lost && result.failure.error.number == EWOULDBLOCK && is_lock_anothers();
     if (taken_) {
       if (before) dir_ = std::move(before);
       result.failure = failure("cannot put back, as another supervise has it,", path_.c_str(), Errno{EBUSY});

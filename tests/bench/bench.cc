@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
@@ -16,7 +17,7 @@ namespace {
 
 double at(std::vector<double> values, double part) {
   std::sort(values.begin(), values.end());
-  return values[static_cast<std::size_t>(static_cast<double>(values.size() - 1) * part + 0.5)];
+  return values[static_cast<std::size_t>(std::lround(static_cast<double>(values.size() - 1) * part))];
 }
 
 double median(const std::vector<double>& values) { return at(values, 0.5); }
@@ -30,6 +31,8 @@ std::string figure(double value) {
 }
 
 std::string ratio(double value, double base) { return base > 0 ? figure(value / base) : "–"; }
+
+bool is_ours(const std::string& who) { return who == "supervise" || who == "supervise-musl"; }
 
 std::string quoted(const std::string& text) { return '"' + text + '"'; }
 
@@ -72,7 +75,7 @@ const Table::Row* Table::find(const std::string& who) const {
 const Table::Row* Table::best_peer() const {
   const Row* best = nullptr;
   for (const auto& row : rows_) {
-    if (row.who == kFloor || row.who == "supervise" || row.values.empty()) continue;
+    if (row.who == kFloor || is_ours(row.who) || row.values.empty()) continue;
     const bool beats = !best || (better_ == Better::kLower ? median(row.values) < median(best->values) : median(row.values) > median(best->values));
     if (beats) best = &row;
   }
@@ -184,9 +187,18 @@ std::int64_t Arena::last_start() {
   return last;
 }
 
+const std::vector<peers::Kind>& contestants() {
+  static const auto all = [] {
+    auto kinds = peers::kinds();
+    if (const auto musl = peers::setting("SUPERVISE_MUSL", ""); !musl.empty()) kinds.insert(kinds.begin() + 1, peers::ours("supervise-musl", musl));
+    return kinds;
+  }();
+  return all;
+}
+
 Arenas::Arenas(const fs::path& parent, int count) {
   all_.emplace_back(parent, nullptr, count);
-  for (const auto& kind : peers::kinds())
+  for (const auto& kind : contestants())
     if (peers::has_program(kind.program)) all_.emplace_back(parent, &kind, count, kind.usual);
 }
 

@@ -111,6 +111,9 @@ class Arenas {
   std::deque<Arena> all_;
 };
 
+// The kinds, and after ours its build with musl where there is one ($SUPERVISE_MUSL).
+const std::vector<peers::Kind>& contestants();
+
 // What all measurements need.
 struct Setting {
   fs::path memory, disk;    // directories on a file system in memory, and on a disk

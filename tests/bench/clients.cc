@@ -69,7 +69,7 @@ void measure_size(const Setting& setting) {
   auto& table = setting.report.begin("size", "size of the program (floor and ours static, the peers dynamic)", "KB");
   const auto kilobytes = [](const fs::path& file) { return static_cast<double>(fs::file_size(file)) / 1000; };
   table.add(kFloor, kilobytes(fs::canonical("/proc/self/exe").replace_filename("service")));
-  for (const auto& kind : peers::kinds()) {
+  for (const auto& kind : contestants()) {
     auto path = peers::output_of({"sh", "-c", "command -v \"$1\"", "sh", kind.program});
     while (!path.empty() && path.back() == '\n') path.pop_back();
     if (!path.empty()) table.add(kind.name, kilobytes(path));

@@ -84,7 +84,7 @@ void for_each_contestant(const fs::path& where, int count, peers::Logging loggin
     Arena floor(where, nullptr, count);
     measure(floor);
   }
-  for (const auto& kind : peers::kinds()) {
+  for (const auto& kind : contestants()) {
     if (!peers::has_program(kind.program) || (logging == peers::Logging::kOwn && !kind.has_logger)) continue;
     Arena arena(where, &kind, count, logging);
     measure(arena);

@@ -21,6 +21,11 @@ state() { sed -n "s/^$1=//p" status/svc/state 2>/dev/null; }
 await() { wait_for "[ \"\$(state $1)\" = \"$2\" ]" || fail "$1 is not $2: $(cat status/svc/state status/svc/supervise.log)"; }
 await_log() { wait_for "grep -q '$1' status/svc/supervise.log" || fail "not in the log: $1"; }
 await_new() { wait_for "[ \"\$(state pid)\" -gt 0 ] && [ \"\$(state pid)\" != $1 ] && [ \"\$(state state)\" = RUNNING ]" || fail "no new process: $(cat status/svc/state status/svc/supervise.log)"; }
+reload() {
+    reloads=$(grep -c 'configuration read again' status/svc/supervise.log || :)
+    letters r
+    wait_for '[ "$(grep -c "configuration read again" status/svc/supervise.log)" -gt "$reloads" ]' || fail 'the configuration was not read again'
+}
 letters() { printf %s "$1" >status/svc/control; }
 
 printf '#!/bin/sh\necho alarm >>alarms\n' >alarm
@@ -59,15 +64,14 @@ wait_for 'ls status/svc/__stdout.1* >/dev/null 2>&1' || fail 'the log was not ro
 # A configuration that is wrong, one whose command cannot be run, a good one again.
 configure "$good"
 echo 'nonsense : 1' >>supervise.conf
-letters r
+reload
 await_log nonsense
 configure ./missing
-letters r
-await_log 'configuration'
+reload
 letters k
 await state BACKOFF
 configure "$good"
-letters r
+reload
 await state RUNNING
 letters d
 await state STOPPED

@@ -135,7 +135,9 @@ class Matrix {
         if (Clock::now() - cell.begun > kLimit) kill(late, SIGTERM);
       std::this_thread::sleep_for(std::chrono::milliseconds(20));
     }
-    const auto cell = running_.extract(pid).mapped();
+    const auto ended = running_.extract(pid);
+    if (!ended) throw std::runtime_error("a cell was lost");
+    const auto& cell = ended.mapped();
     std::string said = Clock::now() - cell.begun > kLimit ? "FAIL: no end after " + std::to_string(kLimit.count()) + " s" : "error: it broke off";
     const auto text = peers::text_of(cell.output);
     for (const auto& line : lines_in(text))

@@ -145,7 +145,7 @@ class PipedFleet : public FifoFleet {
 
 class Ours final : public FifoFleet {
  public:
-  Ours(const fs::path& top, int count, Logging logging) : FifoFleet(top, count) {
+  Ours(const fs::path& program, const fs::path& top, int count, Logging logging) : FifoFleet(top, count), program_(fs::absolute(program)) {
     std::ofstream conf(top / "supervise.conf");
     conf << "[global]\n";
     if (logging == Logging::kNone) conf << "stdout_logfile : inherit\nstderr_logfile : inherit\n";
@@ -169,8 +169,11 @@ class Ours final : public FifoFleet {
 
  protected:
   [[nodiscard]] Words command(int service) const override {
-    return {fs::absolute(setting("SUPERVISE", "supervise")), "-n", "-F", top() / "supervise.conf", "-p", directory(service) / "status", "-f", directory(service) / "run"};
+    return {program_, "-n", "-F", top() / "supervise.conf", "-p", directory(service) / "status", "-f", directory(service) / "run"};
   }
+
+ private:
+  fs::path program_;
 };
 
 class Daemontools final : public PipedFleet {
@@ -384,9 +387,14 @@ void Fleet::tell_all(char letter) {
   for (int i = 0; i < count_; ++i) tell(i, letter);
 }
 
+Kind ours(const std::string& name, const fs::path& program) {
+  const auto make_ours = [program](const fs::path& top, int count, Logging logging) { return std::make_unique<Ours>(program, top, count, logging); };
+  return {name, fs::absolute(program), make_ours, Logging::kOwn, true};
+}
+
 const std::vector<Kind>& kinds() {
   static const std::vector<Kind> all = {
-      {"supervise", fs::absolute(setting("SUPERVISE", "supervise")), make<Ours>, Logging::kOwn, true},
+      ours("supervise", setting("SUPERVISE", "supervise")),
       {"daemontools", "svscan", make<Daemontools>},
       {"runit", "runsv", make<Runit>, Logging::kNone, true},
       {"s6", "s6-supervise", make<S6>},

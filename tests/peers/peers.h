@@ -89,6 +89,9 @@ struct Kind {
   bool has_logger = false;           // Logging::kOwn is possible
 };
 
+// Another build of ours.
+[[nodiscard]] Kind ours(const std::string& name, const fs::path& program);
+
 // Ours first ($SUPERVISE and $SUPERVISECTL, else in the working directory), then the peers, whether they are here or not.
 [[nodiscard]] const std::vector<Kind>& kinds();
 

@@ -192,6 +192,7 @@ TEST_CASE("a process that may be the service is one whose start nobody could tel
   auto record = running();
   CHECK(core::recorded_processes(core::encode_state(record).view()).left.pid == 0);
   record.service.start = 0;
+  record.left.session = 4709;
   auto left = core::recorded_processes(core::encode_state(record).view()).left;
   CHECK(left.pid == 4733);
   CHECK(left.session == 4709);
