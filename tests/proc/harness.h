@@ -67,7 +67,9 @@ inline constexpr const char* kNeedsAdoption = "the portable build adopts no runn
 inline constexpr const char* kNeedsOrphans = "the portable build knows nothing of orphans";
 inline constexpr const char* kNeedsSenders = "the portable build cannot tell who sends a notification";
 inline constexpr const char* kNeedsMove = "a logger of the portable build that is killed loses what it has read";
-inline constexpr const char* kNeedsWatch = "the portable build looks at its directory once a second";
+inline constexpr const char* kNeedsWatch = "the portable build looks now and then, at its directory once a second";
+inline constexpr const char* kNeedsProcesses = "to the portable build only a reader of ok shows that a supervise lives";
+inline constexpr const char* kNeedsFigures = "the portable build knows nothing of memory and processor time";
 inline constexpr const char* kNeedsMemory = "the portable build gives no memory back";
 // Gives this test process a mount namespace of its own; false where that is not allowed.
 [[nodiscard]] bool enter_own_mounts();
