@@ -481,6 +481,7 @@ TEST_CASE("A second supervise is refused at every moment of an exchange") {
 }
 
 TEST_CASE("E while a forking service is long on its way into the background follows it all the same") {
+  SKIP_UNLESS(has_linux_calls(), kNeedsOrphans);
   TempDir marks;
   const Upgradable up(service({"await", marks / "go", "child", "3", "session", "started", marks / "started", "await", marks / "started", "exit", "0"}),
                       "[svc]\nforking : true\nstartsecs : 0\n");

@@ -561,6 +561,12 @@ double KeyValues::number(const std::string& key) const { return std::atof((*this
 
 // ---- Starting it
 
+std::string ignored_signals(const KeyValues& facts) {
+  auto mask = facts["ignored"];
+  if (!has_linux_calls() && mask.size() == 16) mask.replace(7, 2, "00");
+  return mask;
+}
+
 std::string supervise_program() {
   return environment_or("SUPERVISE", (own_folder() / "../../supervise").lexically_normal());
 }

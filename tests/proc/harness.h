@@ -212,6 +212,10 @@ class KeyValues {
   std::map<std::string, std::string> values_;
 };
 
+// The mask `ignored` of a service's facts; without the two signals that the C library keeps to itself where only Linux could
+// reset them.
+[[nodiscard]] std::string ignored_signals(const KeyValues& facts);
+
 // ---- Starting it.
 
 [[nodiscard]] std::string supervise_program();

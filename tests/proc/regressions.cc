@@ -670,6 +670,7 @@ TEST_CASE("A lock that another program holds is told and nothing is made") {
 }
 
 TEST_CASE("A service that is started after an upgrade has no descriptor of ours") {
+  SKIP_UNLESS(has_linux_calls(), kNeedsSenders);
   TempDir place;
   fs::copy_file(supervise_program(), place / "supervise");
   const Supervised svc({.command = service({}), .conf = "[svc]\nnotify : true\nready_fd : 7\n", .program = place / "supervise"});

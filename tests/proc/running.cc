@@ -28,7 +28,7 @@ void check_clean(const StatusDir& dir, const KeyValues& facts) {
   CHECK(open_files ==
         Words{"fd.0 /dev/null", "fd.1 " + (dir / "supervise/stdout").string(), "fd.2 " + (dir / "supervise/stderr").string()});
   CHECK(facts["blocked"] == "0000000000000000");
-  CHECK(facts["ignored"] == "0000000000000000");
+  CHECK(ignored_signals(facts) == "0000000000000000");
   CHECK(facts["group"] == facts["pid"]);
   CHECK(facts["session"] == std::to_string(process(dir.recorded_supervise())->session));
   CHECK(facts["parent"] == std::to_string(dir.recorded_supervise()));
