@@ -53,17 +53,23 @@ std::vector<pid_t> services_of(Arena& arena) {
   return pids;
 }
 
+// How long it takes until all have started, in ms.
+std::optional<double> start_all(Arena& arena, BareFleet& bare) {
+  const auto begin = now();
+  if (arena.is_floor()) bare.start_all();
+  else arena.fleet().start_all();
+  if (!arena.await_starts(1)) return std::nullopt;
+  return milliseconds(arena.last_start() - begin);
+}
+
 Times live_once(Arena& arena) {
   Times times;
   BareFleet bare(arena);
-  auto begin = now();
-  if (arena.is_floor()) bare.start_all();
-  else arena.fleet().start_all();
-  if (!arena.await_starts(1)) return times;
-  times.up = milliseconds(arena.last_start() - begin);
+  times.up = start_all(arena, bare);
+  if (!times.up) return times;
 
   std::this_thread::sleep_for(2s);
-  begin = now();
+  auto begin = now();
   for (const auto pid : services_of(arena)) kill(pid, SIGKILL);
   if (arena.is_floor()) bare.start_dead();
   if (!arena.await_starts(2)) return times;
@@ -103,9 +109,7 @@ void measure_memory_of(const Setting& setting, int count, peers::Logging logging
   std::vector<std::pair<std::string, double>> anonymous, proportional;
   for_each_contestant(setting.memory, count, logging, [&](Arena& arena) {
     BareFleet bare(arena);
-    if (arena.is_floor()) bare.start_all();
-    else arena.fleet().start_all();
-    if (!arena.await_starts(1)) return;
+    if (!start_all(arena, bare)) return;
     std::this_thread::sleep_for(3s);    // RUNNING, and what was needed for the start given back
     anonymous.emplace_back(arena.name(), memory_of(arena, "Pss_Anon"));
     proportional.emplace_back(arena.name(), memory_of(arena, "Pss"));
@@ -133,25 +137,29 @@ void measure_fleet(const Setting& setting) {
   constexpr int kRounds = 3, kDiskRounds = 5;
   const int count = service_count();
   const auto many = std::to_string(count);
-  const auto rounds = [&](const fs::path& where, peers::Logging logging, int n) {
-    std::vector<std::pair<std::string, Times>> all;
-    for (int round = 0; round < n; ++round)
-      for_each_contestant(where, count, logging, [&](Arena& arena) { all.emplace_back(arena.name(), live_once(arena)); });
+  using Lives = std::vector<std::pair<std::string, Times>>;
+  const auto rounds = [&](const fs::path& where, peers::Logging logging, int n, const std::function<Times(Arena&)>& live) {
+    Lives all;
+    for (int round = 0; round < n; ++round) for_each_contestant(where, count, logging, [&](Arena& arena) { all.emplace_back(arena.name(), live(arena)); });
     return all;
   };
-  const auto table = [&](const auto& all, const std::string& id, const std::string& title, std::optional<double> Times::*member) {
+  const auto table = [&](const Lives& all, const std::string& id, const std::string& title, std::optional<double> Times::*member) {
     auto& result = setting.report.begin(id, title, "ms");
     for (const auto& [name, times] : all) times.*member ? result.add(name, *(times.*member)) : result.add_absent(name);
   };
-  const auto bare = rounds(setting.memory, peers::Logging::kNone, kRounds);
+  const auto bare = rounds(setting.memory, peers::Logging::kNone, kRounds, live_once);
   table(bare, "fleet_up", many + " services, no logger: all started", &Times::up);
   table(bare, "fleet_back", many + " services, no logger: all killed at once → all back", &Times::back);
   table(bare, "fleet_down", many + " services, no logger: all stopped", &Times::down);
-  const auto logging = rounds(setting.memory, peers::Logging::kOwn, kRounds);
+  const auto logging = rounds(setting.memory, peers::Logging::kOwn, kRounds, live_once);
   table(logging, "fleet_logger_up", many + " services with loggers: all started", &Times::up);
   table(logging, "fleet_logger_back", many + " services with loggers: all killed at once → all back", &Times::back);
   table(logging, "fleet_logger_down", many + " services with loggers: all stopped", &Times::down);
-  const auto disk = rounds(setting.disk, peers::Logging::kNone, kDiskRounds);
+  const auto start_only = [](Arena& arena) {
+    BareFleet services(arena);
+    return Times{start_all(arena, services), {}, {}};
+  };
+  const auto disk = rounds(setting.disk, peers::Logging::kNone, kDiskRounds, start_only);
   table(disk, "fleet_disk_up", many + " services, status directories on a disk: all started, five rounds", &Times::up);
   std::map<std::string, std::vector<double>> ups;
   for (const auto& [name, times] : disk)

@@ -22,6 +22,7 @@ await() { wait_for "[ \"\$(state $1)\" = \"$2\" ]" || fail "$1 is not $2: $(cat 
 await_log() { wait_for "grep -q '$1' status/svc/supervise.log" || fail "not in the log: $1"; }
 await_new() { wait_for "[ \"\$(state pid)\" -gt 0 ] && [ \"\$(state pid)\" != $1 ] && [ \"\$(state state)\" = RUNNING ]" || fail "no new process: $(cat status/svc/state status/svc/supervise.log)"; }
 reload() {
+    # shellcheck disable=SC2034  # the condition is evaluated later
     reloads=$(grep -c 'configuration read again' status/svc/supervise.log || :)
     letters r
     wait_for '[ "$(grep -c "configuration read again" status/svc/supervise.log)" -gt "$reloads" ]' || fail 'the configuration was not read again'

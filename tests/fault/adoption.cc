@@ -88,6 +88,8 @@ TEST_CASE("a service whose start nobody could tell is waited for and never signa
   auto text = bench.content("state");
   const auto at = text.find("pid_start=");
   text.replace(at, text.find('\n', at) - at, "pid_start=0");
+  const std::string session = "left_running_session=";
+  text.replace(text.find(session), session.size() + 1, session + bench.state("supervise_pid"));
   bench.system.put(Bench::path("state"), sys::FileType::kRegular, text);
   REQUIRE(bench.start());
   bench.control_at(seconds(4), "tk");
