@@ -17,7 +17,7 @@ class StatusDir {
   // `path` is absolute. `group`: of those who may write to control and ok; kKeepGroup: nobody but the owner.
   StatusDir(System& system, std::string path, std::uint32_t group);
 
-  // Makes and opens everything but the published files. EWOULDBLOCK from "lock": another supervise holds it. What was made
+  // Makes and opens everything but the published files. EWOULDBLOCK from "lock" or "supervise": another supervise holds it. What was made
   // is taken away again if this fails.
   Failure open();
 

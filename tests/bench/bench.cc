@@ -97,11 +97,11 @@ std::string Table::markdown() const {
 }
 
 std::string Table::summary() const {
-  const auto *floor = find(kFloor), *ours = find("supervise"), *peer = best_peer();
+  const auto *floor = find(kFloor), *ours = find("supervise"), *musl = find("supervise-musl"), *peer = best_peer();
   const auto cell = [](const Row* row) { return row ? figure(median(row->values)) : std::string("–"); };
   const auto over = [&](const Row* base) { return ours && base ? ratio(median(ours->values), median(base->values)) : std::string("–"); };
   std::ostringstream text;
-  text << "| " << title_ << " | " << unit_ << " | " << cell(floor) << " | **" << cell(ours) << "** | " << (peer ? cell(peer) + " " + peer->who : "–") << " | "
+  text << "| " << title_ << " | " << unit_ << " | " << cell(floor) << " | **" << cell(ours) << "** | " << cell(musl) << " | " << (peer ? cell(peer) + " " + peer->who : "–") << " | "
        << over(floor) << " | " << over(peer) << " |\n";
   return text.str();
 }
@@ -134,7 +134,7 @@ void Report::finish(const fs::path& folder) {
   print_last();
   std::ostringstream markdown, json;
   markdown << "Taken " << surroundings() << ". Medians of one run.\n\n"
-           << "| | unit | floor | supervise | best peer | × floor | × best peer |\n|---|---|---:|---:|---:|---:|---:|\n";
+           << "| | unit | floor | supervise | with musl | best peer | × floor | × best peer |\n|---|---|---:|---:|---:|---:|---:|---:|\n";
   for (const auto& table : tables_) markdown << table.summary();
   std::printf("%s", markdown.str().c_str());
   json << "[\n";

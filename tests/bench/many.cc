@@ -114,10 +114,10 @@ void measure_memory_of(const Setting& setting, int count, peers::Logging logging
     anonymous.emplace_back(arena.name(), memory_of(arena, "Pss_Anon"));
     proportional.emplace_back(arena.name(), memory_of(arena, "Pss"));
   });
-  auto& table = setting.report.begin(id, title + ", " + std::to_string(count) + " services", "KiB a service");
+  auto& table = setting.report.begin(id, title + ", " + std::to_string(count) + (count == 1 ? " service" : " services"), "KiB a service");
   for (const auto& [name, value] : anonymous) table.add(name, value);
   if (count < 1000) return;
-  auto& all = setting.report.begin(id + "_pss", title + " with its share of the program (PSS)", "KiB a service");
+  auto& all = setting.report.begin(id + "_pss", title + " with its share of the program (PSS), " + std::to_string(count) + " services", "KiB a service");
   for (const auto& [name, value] : proportional) all.add(name, value);
 }
 

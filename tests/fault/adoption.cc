@@ -256,4 +256,25 @@ TEST_CASE("a logger with a FIFO that has lost its name gets time to empty it fro
   CHECK(bench.violations() == "");
 }
 
+TEST_CASE("a program that went on with E and could not open its directory finds no lock of its own when it tries again") {
+  Bench bench;
+  allow_upgrade(bench);
+  REQUIRE(bench.start());
+  bench.run_until(seconds(2));
+  bench.control("E");
+  bench.run_until(seconds(3));
+  REQUIRE(bench.system.replaced_by);
+  const sim::Error none{.number = ENFILE};
+  bool locked = false, failed = false;
+  bench.system.fault = [&](sim::Op op, std::size_t) -> const sim::Error* {
+    if (op == sim::Op::kLock) locked = true;
+    if (!locked || failed || op != sim::Op::kOpen) return nullptr;
+    failed = true;
+    return &none;
+  };
+  CHECK(bench.start_as_successor());
+  CHECK(failed);
+  CHECK(bench.error() == "");
+}
+
 }  // namespace
