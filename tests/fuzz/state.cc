@@ -83,8 +83,8 @@ class Going {
     record.snapshot = machine_.snapshot();
     const std::string overlong(300, 'x');
     record.output = {"/srv/status/redis", "__stdout"};
-    record.errors = {"/srv/status/redis/", facts.paused ? overlong : "__stderr"};
-    record.heartbeat = {facts.alarms_on ? "" : "/run/\n", "beat"};
+    record.errors = {"/srv/status/redis/", facts.paused ? std::string_view(overlong) : "__stderr"};
+    record.heartbeat = {facts.alarms_on ? std::string_view() : "/run/\n", "beat"};
     const auto text = core::encode_state(record);
     fuzz::require(text.view().ends_with("\nboot_id=boot\n"), "a state that is cut");
     const auto again = core::recorded_snapshot(text.view());
