@@ -58,15 +58,10 @@ core::StateText Daemon::state_text(const core::Facts& facts) const {
 }
 
 core::Text<256> Daemon::reason_text(const core::Facts& facts) const {
-  switch (facts.reason) {
-    case core::Reason::kStartFailed: return service_.explain(system_, facts.failure);
-    case core::Reason::kStartDeferred:
-      if (left_.pid == 0) return service_.explain(system_, facts.failure);
-      break;
-    default: break;
-  }
+  const bool deferred = facts.reason == core::Reason::kStartDeferred, waits = deferred && left_.pid != 0;
+  if (facts.reason == core::Reason::kStartFailed || (deferred && !waits)) return service_.explain(system_, facts.failure);
   core::Text<256> text;
-  if (facts.reason == core::Reason::kStartDeferred)
+  if (waits)
     text << "waiting for the end of pid " << left_.pid << ", which may be the service";
   else
     text << core::to_text(facts.reason);

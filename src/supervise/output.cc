@@ -262,8 +262,7 @@ Failure Output::open_lock() {
   auto lock = sys::open_file(system_, inner_, kLock, kPrivate);
   if (!lock) return failure("cannot open", kLock, lock.error());
   lock_ = std::move(*lock);
-  const auto holder = system_.lock_holder(lock_.get());
-  if (holder && *holder > 0 && *holder != pid_) former_due_ = former_due();
+  if (former_logger() != 0) former_due_ = former_due();
   end_former(system_.now().mono);
   return {};
 }
@@ -277,8 +276,12 @@ core::Instant Output::former_due() const {
 void Output::end_former(core::Instant now) {
   if (now < former_due_) return;
   former_due_ = core::kNever;
+  if (const auto former = former_logger(); former != 0) (void)system_.kill(former, end_signal());
+}
+
+std::int32_t Output::former_logger() {
   const auto holder = system_.lock_holder(lock_.get());
-  if (holder && *holder > 0 && *holder != pid_) (void)system_.kill(*holder, end_signal());
+  return holder && *holder != pid_ ? *holder : 0;
 }
 
 int Output::descriptor(std::size_t which) {

@@ -104,6 +104,8 @@ class Output {
   [[nodiscard]] int end_signal();
   [[nodiscard]] core::Instant former_due() const;
   void end_former(core::Instant now);
+  // Whoever else has the lock, 0 for none.
+  [[nodiscard]] std::int32_t former_logger();
   [[nodiscard]] bool wants_logger() const;
   [[nodiscard]] int descriptor(std::size_t which);
   void end_logger(core::Nanos patience);
