@@ -162,6 +162,13 @@ std::string Site::output() const {
   return text;
 }
 
+std::size_t Site::written(const std::string& part) const {
+  const auto text = output();
+  std::size_t count = 0;
+  for (auto at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++count;
+  return count;
+}
+
 void Site::await(const std::string& otherwise, const std::function<bool()>& condition) {
   const bool came = wait_until([&] { return !has_supervisor() || condition(); }, deadline());
   expect(came, otherwise);

@@ -87,6 +87,7 @@ class Site {
   // As many letters as the FIFO takes, all in order; where there is no FIFO one call a letter.
   void tell_all(const std::string& letters) const;
   [[nodiscard]] std::string output() const;           // of the service
+  [[nodiscard]] std::size_t written(const std::string& part) const;    // how often that is in its output
 
   // Each waits for a condition, and fails with what is wrong.
   void await(const std::string& otherwise, const std::function<bool()>& condition);
@@ -127,6 +128,8 @@ class Site {
   std::thread watcher_;
 };
 
+// What `numbers` writes as its line of that number, without the newline.
+[[nodiscard]] std::string numbered(long number);
 // The text is the lines of `numbers` from 1 on: of one run after the other, each without a gap, a double or a torn line.
 // The words that say what is wrong, or none. At least `runs` of them.
 [[nodiscard]] std::string wrong_with(const std::string& lines, std::size_t runs = 1);
