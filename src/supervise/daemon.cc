@@ -19,7 +19,7 @@ constexpr core::Nanos kRetry = core::seconds(1);
 constexpr core::Nanos kMinCheckInterval = std::chrono::milliseconds(200), kOwnChangeDelay = std::chrono::milliseconds(500);
 constexpr core::Nanos kPause = std::chrono::milliseconds(100);
 constexpr core::Nanos kExitLimit = core::seconds(10);
-constexpr std::size_t kControlChunk = 4096;
+constexpr std::size_t kControlChunk = 512;
 constexpr core::Nanos kLockPatience = core::seconds(1);
 constexpr core::Nanos kDying = std::chrono::milliseconds(100);
 constexpr core::Nanos kUnwatchedLook = core::seconds(1);

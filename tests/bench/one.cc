@@ -2,7 +2,8 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-#include <fstream>
+#include <algorithm>
+#include <random>
 
 #include "bench/bench.h"
 
@@ -57,12 +58,18 @@ std::vector<Arena*> started(Arenas& arenas, bool ends_at_once = false) {
   return all;
 }
 
+// For the next round: who comes after one that did nothing finds the caches colder than the others.
+void shuffle(std::vector<Arena*>& all) {
+  static std::minstd_rand generator;
+  std::ranges::shuffle(all, generator);
+}
+
 }  // namespace
 
 void measure_restart(const Setting& setting) {
   constexpr int kRounds = 15;
   Arenas in_memory(setting.memory, 1), on_disk(setting.disk, 1);
-  const auto memory = started(in_memory), disk = started(on_disk);
+  auto memory = started(in_memory), disk = started(on_disk);
   std::vector<std::pair<Arena*, std::optional<double>>> memory_times, disk_times;
   for (int round = 0; round < kRounds; ++round) {
     std::this_thread::sleep_for(2s);
@@ -70,6 +77,8 @@ void measure_restart(const Setting& setting) {
       memory_times.emplace_back(memory[i], restart(*memory[i]));
       disk_times.emplace_back(disk[i], restart(*disk[i]));
     }
+    shuffle(memory);
+    shuffle(disk);
   }
   auto& first = setting.report.begin("restart", "KILL of a service that was up 2 s → its successor's first instruction", "ms");
   for (const auto& [arena, time] : memory_times) add(first, *arena, time);
@@ -94,15 +103,15 @@ void measure_crash_loop(const Setting& setting) {
 }
 
 void measure_control(const Setting& setting) {
-  constexpr int kRounds = 200, kRestarts = 7, kCommands = 21;
+  constexpr int kRounds = 200, kRestarts = 41, kCommands = 21;
   Arenas arenas(setting.memory, 1);
-  const auto all = started(arenas);
+  auto all = started(arenas);
   auto& letter = setting.report.begin("control", "control letter (or call) → the service's signal handler", "ms");
-  for (int round = 0; round < kRounds; ++round)
+  for (int round = 0; round < kRounds; ++round, shuffle(all))
     for (auto* arena : all) add(letter, *arena, signal_time(*arena, [&] { return tell_hangup(*arena); }));
 
   auto& early = setting.report.begin("control_after_restart", "the same, 50 ms after a restart", "ms");
-  for (int round = 0; round < kRestarts; ++round) {
+  for (int round = 0; round < kRestarts; ++round, shuffle(all)) {
     for (auto* arena : all) {
       if (!restart(*arena)) continue;
       std::this_thread::sleep_for(50ms);
@@ -115,7 +124,7 @@ void measure_control(const Setting& setting) {
   for (auto* arena : all)
     if (arena->name() == "supervise") ours = arena;
   const auto bare = fs::canonical("/proc/self/exe").replace_filename("service").string();
-  for (int round = 0; round < kCommands; ++round) {
+  for (int round = 0; round < kCommands; ++round, shuffle(all)) {
     for (auto* arena : all) {
       if (arena->is_floor() && !ours) continue;
       const auto fifo = ours->fleet().directory(kFirst) / "status/control";

@@ -89,6 +89,7 @@ Site::~Site() {
 void Site::start_anew() {
   supervisor_ = fleet_->start(0);
   if (supervisor_ <= 0) throw std::runtime_error("the supervisor cannot be executed");
+  before_.processor = 0;
   last_start_ = Clock::now();
 }
 
@@ -230,6 +231,8 @@ void Site::check_everything() {
 
 Site::Cost Site::cost() const {
   Cost now{.time = monotonic_now(), .processor = processor_time(supervisor_)};
+  for (const auto pid : descendants())
+    if (is_logger(pid)) now.processor += processor_time(pid);
   if (!is_ours()) return now;
   std::error_code error;
   for (const std::string name : {"supervise.log", "supervise.log.wf"})
