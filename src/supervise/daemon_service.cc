@@ -140,11 +140,12 @@ void Daemon::main_exited(const core::Outcome& outcome) {
   if (!*followed) service_exited(outcome);
 }
 
-// The command of a forking service has ended well: what it has left is the service now. A daemon that forks twice does so in
-// two steps, and only just after its start.
+// The command of a forking service has ended, well or by a signal that came too late: what it has left is the service now. A
+// daemon that forks twice does so in two steps, and only just after its start.
 sys::Result<bool> Daemon::follow(const core::Outcome& outcome) {
   const auto& policy = service_.settings().policy;
-  if (!policy.forking || outcome != core::Outcome::code(0) || now_.mono >= follow_until_) return false;
+  const bool is_command_killed = outcome.kind == core::Outcome::Kind::kSignal && follow_until_ == core::kNever;
+  if (!policy.forking || (outcome != core::Outcome::code(0) && !is_command_killed) || now_.mono >= follow_until_) return false;
   const auto candidates = tree_.orphans(machine_.pid(), process_.start);
   if (!candidates && candidates.error().number != ENOSYS) return candidates.error();
   if (candidates->empty()) return false;

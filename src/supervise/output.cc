@@ -107,8 +107,10 @@ Failure Output::renew(core::Now now) {
     auto& stream = streams_[i];
     const bool logs = stream.target.kind == Kind::kLog;
     if (stream.target == wanted_[i] && has_name(i)) continue;
+    // Who empties the FIFO when its name is gone is a logger that has it. Else it is used on.
+    if (logs && stream.writer && (told_ || pid_ == 0)) continue;
     // What is in the old FIFO is written first.
-    if (logs && stream.writer && pid_ != 0) {
+    if (logs && stream.writer) {
       told_ = true;
       kill_due_ = std::min(kill_due_, core::after(now.mono, kPatience));
     }

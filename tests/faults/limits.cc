@@ -205,18 +205,15 @@ FAULT("F19 the clock jumps by an hour and by years both ways: the service dies e
 }
 
 FAULT("F22a a tracer attaches and detaches: the service dies meanwhile") {
-  skip_unless(harness::has_program("strace"), "no strace");
   Site site(kind, {});
   site.start();
   for (int i = 0; i < in_full(5, 1); ++i) {
     const auto pid = site.service();
-    Child trace({.argv = {"strace", "-o", "/dev/null", "-p", std::to_string(site.supervisor())}});
-    const auto is_traced = [&] { return process_field(site.supervisor(), "TracerPid") == std::to_string(trace.pid()); };
-    if (!wait_until([&] { return !trace.running() || is_traced(); }) || !trace.running()) throw Skipped("strace may not trace");
-    site.kill_service();
-    site.await_running(pid);
-    trace.kill(SIGTERM);
-    trace.wait();
+    {
+      const Tracer tracer(site.supervisor(), {});
+      site.kill_service();
+      site.await_running(pid);
+    }
     site.await_told();
   }
   site.check_everything();

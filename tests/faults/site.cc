@@ -275,6 +275,20 @@ void Site::watch() {
   }
 }
 
+Tracer::Tracer(pid_t pid, const Words& options) {
+  skip_unless(has_program("strace"), "no strace");
+  Words words = {"strace", "-o", "/dev/null", "-p", std::to_string(pid)};
+  words.insert(words.end(), options.begin(), options.end());
+  strace_ = std::make_unique<Child>(Command{.argv = words});
+  const auto traces = [&] { return process_field(pid, "TracerPid") == std::to_string(strace_->pid()); };
+  skip_unless(wait_until([&] { return !strace_->running() || traces(); }) && strace_->running(), "strace may not trace");
+}
+
+Tracer::~Tracer() {
+  strace_->kill(SIGTERM);
+  strace_->wait();
+}
+
 std::string numbered(long number) { return std::to_string(number) + " " + std::string(static_cast<std::size_t>(std::max(0L, number % 60)), '.'); }
 
 std::string wrong_with(const std::string& text, std::size_t runs) {

@@ -128,6 +128,18 @@ class Site {
   std::thread watcher_;
 };
 
+// An strace(1) of one process; throws Skipped where it may not trace.
+class Tracer {
+ public:
+  Tracer(pid_t pid, const Words& options);
+  ~Tracer();
+  Tracer(const Tracer&) = delete;
+  Tracer& operator=(const Tracer&) = delete;
+
+ private:
+  std::unique_ptr<Child> strace_;
+};
+
 // What `numbers` writes as its line of that number, without the newline.
 [[nodiscard]] std::string numbered(long number);
 // The text is the lines of `numbers` from 1 on: of one run after the other, each without a gap, a double or a torn line.

@@ -1012,6 +1012,28 @@ TEST_CASE("A FIFO of the output that is removed is used on and made anew at the 
   CHECK(same_file("/proc/" + std::to_string(next) + "/fd/1", svc / "supervise/stdout"));
 }
 
+TEST_CASE("A FIFO of the output that is removed twice within the second that its logger has for it is emptied") {
+  TempDir marks;
+  const auto log = marks / "started";
+  const Supervised svc({.command = service({"out", "run", "started", log, "sleep", "100000"})});
+  const auto fifo = svc / "supervise/stdout";
+  await_text(svc, svc / "__stdout", "run\n");
+  for (int i = 0; i < 2; ++i) {
+    fs::remove(fifo);
+    for (auto pid = svc.await_service(); !fs::exists(fifo); pid = svc.await_service(pid)) {
+      svc.await_that("the service's start", [&] { return std::ranges::count(pids_in(log), pid) == 1; });
+      svc.write("k");
+    }
+  }
+  svc.await_that("the service's start", [&] { return std::ranges::count(pids_in(log), svc.status().pid) == 1; });
+  svc.write("dx");
+  svc.await_exit();
+  const auto runs = lines_of(log).size();
+  CHECK(runs >= 3);
+  svc.await_lines(svc / "__stdout", runs);
+  CHECK(lines_of(svc / "__stdout") == Words(runs, "run"));
+}
+
 TEST_CASE("A link in the place of a log or a FIFO is not followed") {
   const Supervised svc({.command = service({"numbers", "1", "100000", "5"})});
   const auto pid = svc.await_service();

@@ -423,6 +423,24 @@ TEST_CASE("A launcher that exits with 1 is a failed start whatever it leaves") {
   svc.await_log("left behind: pid " + std::to_string(orphan));
 }
 
+TEST_CASE("A launcher that is killed when it has made the daemon leaves the service and d ends it") {
+  SKIP_UNLESS(has_linux_calls(), kNeedsOrphans);
+  TempDir work;
+  const auto log = work / "left";
+  const Supervised svc({.command = service({"child", "3", "session", "started", log, "await", log, "sleep", "100000"}),
+                        .conf = section({"forking : true"})});
+  const auto daemon = pid_after(svc, log, 1);
+  svc.await_that("the launcher", [&] { return svc.status().pid != 0; });
+  svc.write("k");
+  svc.await_log("the service goes on as pid " + std::to_string(daemon));
+  svc.await_that("the daemon's pid", [&] { return svc.status().pid == daemon; });
+  CHECK(svc.state()["starts"] == "1");
+  svc.write("d");
+  svc.await_state("STOPPED");
+  CHECK_FALSE(alive(daemon));
+  CHECK(svc.log().find("left behind") == std::string::npos);
+}
+
 TEST_CASE("A launcher that leaves nothing is a failed start") {
   SKIP_UNLESS(has_linux_calls(), kNeedsOrphans);
   const Supervised svc({.command = service({"exit", "0"}),

@@ -54,11 +54,13 @@ void Subject::rage(const std::stop_token& end) {
   }
 }
 
-void Subject::note(const char* action) const {
-  const auto now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
+void Subject::note(const std::string& action) const {
+  const auto now = std::chrono::system_clock::now();
+  const auto seconds = std::chrono::system_clock::to_time_t(now);
+  const auto milli = now.time_since_epoch() / 1ms % 1000;
   tm local{};
-  localtime_r(&now, &local);
-  std::ofstream(world_.top() / "said" / (name_ + ".done"), std::ios::app) << std::put_time(&local, "%H:%M:%S ") << action << "\n";
+  localtime_r(&seconds, &local);
+  std::ofstream(world_.top() / "said" / (name_ + ".done"), std::ios::app) << std::put_time(&local, "%H:%M:%S.") << std::setw(3) << std::setfill('0') << milli << " " << action << "\n";
 }
 
 void Subject::act() {
@@ -74,6 +76,7 @@ void Subject::write_letters() {
   std::string letters;
   for (long count = 1 + below(5); count > 0; --count) letters += kLetters[static_cast<std::size_t>(below(kLetters.size()))];
   if (chance(4)) letters += 'x';
+  note("  " + letters);
   write(letters);
   world_.count("letters written", static_cast<long>(letters.size()));
 }
@@ -218,6 +221,7 @@ void Subject::remove_entry() {
   static constexpr std::array<const char*, 12> kNames{"control", "ok",  "lock", "status", "state", "svcontrol", "supervise.log", "supervise.log.wf", "supervise/stdout",
                                                       "supervise/control", "supervise/logger", "supervise"};
   const fs::path entry = dir_ / kNames[static_cast<std::size_t>(below(kind_.is(Kind::kTight) ? 8 : kNames.size()))];
+  note("  " + entry.filename().string());
   std::error_code ignored;
   if (chance(30)) {
     fs::rename(entry, own_ / "moved", ignored);

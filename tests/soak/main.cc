@@ -1,9 +1,10 @@
-// soak [--services N] [--minutes M] [--seconds S] [--seed SEED]
+// soak [--services N] [--minutes M] [--seconds S] [--seed SEED] [--only NAME]
 //
 // Many services of all kinds, each under a supervise of its own, and everything that can be done to them at random; what must
 // be true whatever was done is checked all the time and at the end. Exit status 0: no violation.
 //
-// The seed decides what is done to which service in which order, not when. SUPERVISE and SUPERVISECTL name the programs.
+// The seed decides what is done to which service in which order, not when. --only: those of the N services whose name has NAME
+// in it, `tai` or `tai-157`; the same is done to them as beside all the others. SUPERVISE and SUPERVISECTL name the programs.
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -23,6 +24,7 @@ struct Request {
   std::size_t services = 200;
   std::chrono::seconds time = 10min;
   std::uint64_t seed = std::random_device{}();
+  std::string only = {};
 };
 
 std::uint64_t number_in(const char* text) {
@@ -37,6 +39,10 @@ Request request_in(int count, char** arguments) {
   Request request;
   for (int i = 1; i < count; i += 2) {
     const std::string_view option = arguments[i];
+    if (option == "--only" && i + 1 < count) {
+      request.only = arguments[i + 1];
+      continue;
+    }
     const auto value = number_in(i + 1 < count ? arguments[i + 1] : "");
     if (option == "--services") request.services = value;
     else if (option == "--minutes") request.time = std::chrono::minutes(value);
@@ -66,15 +72,7 @@ void allow_many_files() {
 
 class Soak {
  public:
-  Soak(const Request& request, const fs::path& top, Disks disks) : request_(request), world_(top), begun_(static_cast<std::ptrdiff_t>(request.services)), random_(request.seed) {
-    const auto all = kinds(disks);
-    for (std::size_t i = 0; i < request.services; ++i) {
-      const auto& kind = all[i % all.size()];
-      char name[64];
-      std::snprintf(name, sizeof name, "%s-%03zu", kind.name, i);
-      subjects_.push_back(std::make_unique<Subject>(world_, kind, name, random_()));
-    }
-  }
+  Soak(const Request& request, const fs::path& top, Disks disks) : request_(request), world_(top), random_(request.seed), subjects_(make_subjects(disks)), begun_(static_cast<std::ptrdiff_t>(subjects_.size())) {}
 
   // The number of violations.
   std::size_t run() {
@@ -103,6 +101,19 @@ class Soak {
   }
 
  private:
+  std::vector<std::unique_ptr<Subject>> make_subjects(Disks disks) {
+    std::vector<std::unique_ptr<Subject>> made;
+    const auto all = kinds(disks);
+    for (std::size_t i = 0; i < request_.services; ++i) {
+      const auto& kind = all[i % all.size()];
+      char name[64];
+      std::snprintf(name, sizeof name, "%s-%03zu", kind.name, i);
+      const auto seed = random_();
+      if (std::string_view(name).find(request_.only) != std::string_view::npos) made.push_back(std::make_unique<Subject>(world_, kind, name, seed));
+    }
+    return made;
+  }
+
   void live(Subject& subject) {
     bool waited = false;
     const auto await_all = [&] {
@@ -187,10 +198,10 @@ class Soak {
 
   Request request_;
   World world_;
-  std::latch begun_;
   std::stop_source chaos_;
   std::mt19937_64 random_;
   std::vector<std::unique_ptr<Subject>> subjects_;
+  std::latch begun_;
 };
 
 int run(const Request& request) {

@@ -64,7 +64,7 @@ class Subject {
   [[nodiscard]] bool output_is_kept();
 
   // ---- Chaos.
-  void note(const char* action) const;  // with the time of day, as supervise.log has it; for the report of a violation
+  void note(const std::string& action) const;  // with the time of day, as supervise.log has it; for the report of a violation
   void rage(const std::stop_token& end);
   void act();
   void write_letters();

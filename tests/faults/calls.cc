@@ -1,0 +1,118 @@
+// C01 to C04: one system call of the supervisor fails, of those it makes from then on the first, the second and the fourth of
+// its kind, with each errno that its manual names and that is no defect of ours. The real calls of a real supervisor, by strace(1).
+#include "faults/site.h"
+
+using namespace faults;
+
+namespace {
+
+struct Injection {
+  std::string calls;    // those that do the same, since each kind of supervisor has its own
+  std::string error;
+  int which;
+
+  [[nodiscard]] std::string option() const {
+    std::string set;
+    for (const auto& call : calls_of()) set += (set.empty() ? "?" : ",?") + call;
+    return "inject=" + set + ":error=" + error + ":when=" + std::to_string(which);
+  }
+  [[nodiscard]] std::string text() const { return calls_of().front() + " " + std::to_string(which) + ": " + error; }
+  [[nodiscard]] Words calls_of() const {
+    std::istringstream in(calls);
+    Words words;
+    for (std::string word; in >> word;) words.push_back(word);
+    return words;
+  }
+};
+
+std::vector<Injection> injections() {
+  const std::vector<std::pair<std::string, std::string>> kinds = {
+      {"openat open", "EMFILE ENFILE ENOMEM EACCES EIO ENOSPC EINTR"},
+      {"write pwrite64", "ENOSPC EIO EINTR"},
+      {"renameat2 rename renameat", "EIO ENOSPC"},
+      {"vfork fork clone clone3", "EAGAIN ENOMEM"},
+      {"read readv", "EIO EINTR"},
+      {"ppoll poll select pselect6", "EINTR ENOMEM"},
+      {"newfstatat stat fstat lstat statx", "EIO ENOMEM"},
+      {"waitid wait4", "EINTR"},
+      {"unlinkat unlink", "EIO"},
+      {"ftruncate", "EIO"},
+      {"pipe2 pipe", "EMFILE"},
+      {"fchmod fchmodat", "EPERM"},
+  };
+  std::vector<Injection> all;
+  for (const auto& [calls, errors] : kinds) {
+    std::istringstream in(errors);
+    for (std::string error; in >> error;)
+      for (const int which : {1, 2, 4}) all.push_back({calls, error, which});
+  }
+  return all;
+}
+
+// Does `act` under each of them; a failure says under which.
+void sweep(Site& site, const std::function<void()>& act) {
+  const auto all = injections();
+  for (std::size_t i = 0; i < all.size(); i += in_full<std::size_t>(1, 13)) {
+    const auto fails = [&](const std::string& what) { return Failure(what + " (" + all[i].text() + ")"); };
+    try {
+      const Tracer tracer(site.supervisor(), {"-e", all[i].option()});
+      act();
+    } catch (const Failure& failure) {
+      throw fails(failure.what());
+    }
+    try {
+      site.await_running();
+      site.await_told();
+      site.check_alone();
+    } catch (const Failure& failure) {
+      throw fails(failure.what());
+    }
+  }
+  site.check_everything();
+  site.check_cost();
+}
+
+}  // namespace
+
+FAULT("C01 a system call fails: the service dies") {
+  Site site(kind, {});
+  site.start();
+  sweep(site, [&] {
+    const auto pid = site.service();
+    site.kill_service();
+    site.await_running(pid);
+  });
+}
+
+FAULT("C02 a system call fails: d and u") {
+  Site site(kind, {.conf = "stopwaitsecs : 1", .supervisord = "stopwaitsecs=1", .s6 = "timeout-kill 1000"});
+  site.start();
+  sweep(site, [&] {
+    site.tell('d');
+    site.await_stopped();
+    site.tell('u');
+    site.await_running();
+  });
+}
+
+FAULT("C03 a system call fails: the configuration is read anew and the log rotated (ours only)") {
+  if (kind.name != "supervise") throw Meaningless();
+  Site site(kind, {.verbs = {"numbers", "1", "1000000", "1000"}, .logging = peers::Logging::kOwn});
+  site.start();
+  sweep(site, [&, pid = site.service()] {
+    site.tell_all("rl");
+    expect(holds_for(200ms, [&] { return site.copies() == std::vector<pid_t>{pid}; }), "service lost");
+  });
+  const auto wrong = wrong_with(site.output());
+  expect(wrong.empty(), wrong);
+}
+
+FAULT("C04 a system call fails: the supervisor is replaced by E (ours only)") {
+  if (kind.name != "supervise") throw Meaningless();
+  Site site(kind, {});
+  site.start();
+  sweep(site, [&, pid = site.service()] {
+    site.tell('E');
+    expect(holds_for(200ms, [&] { return site.copies() == std::vector<pid_t>{pid}; }), "service lost");
+  });
+}
