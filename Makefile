@@ -262,11 +262,12 @@ $(BUILD)/tests/soak-worker: tests/soak/worker.cc
 MINUTES ?= 10
 SERVICES ?= 200
 SEED ?=
+ONLY ?=
 soak: packages
 	@$(MAKE) --no-print-directory soak-built
 soak-built: all $(BUILD)/tests/soak $(BUILD)/tests/soak-worker
 	@SUPERVISE=$(CURDIR)/supervise SUPERVISECTL=$(CURDIR)/supervisectl \
-	    $(BUILD)/tests/soak --services $(SERVICES) --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
+	    $(BUILD)/tests/soak --services $(SERVICES) --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY))
 
 # FAULTS: a regular expression of the faults wanted. Each cell of the matrix is one run of the program of test cases.
 FAULTS ?= .

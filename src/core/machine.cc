@@ -111,6 +111,8 @@ void Machine::restore(const Snapshot& snapshot, Now now) {
   const bool retries = snapshot.next_start != kNever && policy_.fatal_retry != Nanos::zero();
   if (state_ == State::kFatal && retries) next_start_ = std::min(snapshot.next_start, after(now.mono, policy_.fatal_retry));
   if (state_ == State::kStopping) kill_due_ = policy_.stopwaitsecs == Nanos::zero() ? kNever : std::min(snapshot.kill_due, after(now.mono, policy_.stopwaitsecs));
+  // It had been told x, which is no wish for the next one.
+  if (state_ == State::kStopped && want_ != Want::kDown) schedule(Nanos::zero(), Reason::kPacing);
 }
 
 Actions Machine::step(const Event& event, Now now) {

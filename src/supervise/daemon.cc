@@ -91,7 +91,7 @@ Daemon::Started Daemon::start(const Lines& problems) {
   // Their FIFOs are open anew by now.
   if (identity_.handover) output_.replace_logger(identity_.handover->logger);
   if (identity_.handover)
-    for (const int fd : {identity_.handover->control, identity_.handover->ok})
+    for (const int fd : {identity_.handover->control, identity_.handover->ok, identity_.handover->state})
       if (fd >= 0) system_.close(fd);
   identity_.handover.reset();
   publish();

@@ -81,6 +81,7 @@ class Daemon {
   [[nodiscard]] std::optional<core::Snapshot> own_snapshot();
   void ask_program();
   void hand_over();
+  void no_upgrade(std::string_view why, sys::Errno error);
   [[nodiscard]] bool may_hand_over() const;
   [[nodiscard]] sys::Failure open_directory();
   void read_notifications();

@@ -281,7 +281,10 @@ std::optional<core::Snapshot> Daemon::find_service() {
 
 // What the program that this process was before knew of the service, which may have ended meanwhile; we are told how.
 std::optional<core::Snapshot> Daemon::own_snapshot() {
-  const auto state = directory_.recorded_state();
+  core::StateText state;
+  std::array<char, core::kStateMax> bytes;
+  if (const auto n = system_.read(identity_.handover->state, bytes)) state << std::string_view(bytes.data(), *n);
+  if (state.view().empty()) state = directory_.recorded_state();
   const auto recorded = core::recorded_processes(state.view());
   process_ = recorded.service;
   if (process_.pid == 0) left_ = recorded.left;
@@ -298,7 +301,8 @@ void Daemon::adopt(const core::Snapshot& snapshot) {
   core::Text<128> text;
   if (snapshot.facts.pid == 0) {
     text << "the last supervise was killed while the service was " << core::to_text(snapshot.facts.state) << ", which it still is";
-    return identity_.handover ? void() : note(Level::kNotice, text.view());
+    const bool still_is = machine_.facts().state == snapshot.facts.state;
+    return identity_.handover || !still_is ? void() : note(Level::kNotice, text.view());
   }
   if (may_be_left()) {
     text << "pid " << left_.pid << " may be the service; it is left alone, and the service is started when it has ended";
@@ -439,18 +443,25 @@ void Daemon::hand_over() {
   published_.reset();
   publish();
   flush_notes();
-  const Handover handover{identity_.inherited.umask, directory_.control(), directory_.ok(), signs_.socket(), signs_.ready(), output_.logger()};
+  const auto text = state_text(machine_.facts());
+  const auto state = system_.pipe_with(text.view());
+  if (!state) return no_upgrade("no descriptor for it can be had", state.error());
+  const Handover handover{identity_.inherited.umask, directory_.control(), directory_.ok(), signs_.socket(), signs_.ready(), *state, output_.logger()};
   const auto resume = to_argument(handover);
   std::vector<const char*> arguments = {identity_.program.c_str(), resume.c_str()};
   for (const auto& argument : identity_.arguments) arguments.push_back(argument.c_str());
   arguments.push_back(nullptr);
-  const std::array kept = {handover.control, handover.ok, handover.notify, handover.ready};
-  const auto done = system_.replace(identity_.program.c_str(), arguments.data(), identity_.inherited.environment, kept);
+  const auto done = system_.replace(identity_.program.c_str(), arguments.data(), identity_.inherited.environment, handover.descriptors());
   replaced_ = static_cast<bool>(done);    // in a simulated system, where there is a way back
   if (done) return;
+  system_.close(*state);
+  no_upgrade("cannot be executed", done.error());
+}
+
+void Daemon::no_upgrade(std::string_view why, sys::Errno error) {
   core::Text<300> text;
   text << "no upgrade: ";
-  text.printable(identity_.program) << " cannot be executed: " << sys::error_text(done.error().number);
+  text.printable(identity_.program) << ' ' << why << ": " << sys::error_text(error.number);
   note(Level::kWarning, text.view());
 }
 

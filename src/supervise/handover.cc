@@ -1,7 +1,5 @@
 #include "supervise/handover.h"
 
-#include <array>
-
 #include "core/number.h"
 
 namespace supervise {
@@ -13,7 +11,7 @@ constexpr std::string_view kResume = "--resume=", kQuestion = "--can-resume=";
 
 std::string to_argument(const Handover& handover) {
   std::string text = std::string(kResume) + std::to_string(kHandoverVersion);
-  for (const int number : {static_cast<int>(handover.umask), handover.control, handover.ok, handover.notify, handover.ready, handover.logger})
+  for (const int number : {static_cast<int>(handover.umask), handover.control, handover.ok, handover.notify, handover.ready, handover.state, handover.logger})
     text += "," + std::to_string(number);
   return text;
 }
@@ -21,7 +19,7 @@ std::string to_argument(const Handover& handover) {
 std::optional<Handover> parse_handover(std::string_view argument) {
   if (!argument.starts_with(kResume)) return std::nullopt;
   argument.remove_prefix(kResume.size());
-  std::array<int, 7> numbers{};
+  std::array<int, 8> numbers{};
   for (auto& number : numbers) {
     const auto text = argument.substr(0, argument.find(','));
     argument.remove_prefix(std::min(argument.size(), text.size() + 1));
@@ -29,13 +27,14 @@ std::optional<Handover> parse_handover(std::string_view argument) {
     if (!parsed) return std::nullopt;
     number = *parsed;
   }
-  const auto [version, umask, control, ok, notify, ready, logger] = numbers;
+  const auto [version, umask, control, ok, notify, ready, state, logger] = numbers;
   if (version != kHandoverVersion || !argument.empty()) return std::nullopt;
   // None of the standard descriptors: these are everybody's. And no process but one.
-  for (const int fd : {control, ok, notify, ready})
+  const Handover handover{static_cast<unsigned>(umask) & 0777U, control, ok, notify, ready, state, logger};
+  for (const int fd : handover.descriptors())
     if (fd != -1 && fd <= 2) return std::nullopt;
   if (logger < 0) return std::nullopt;
-  return Handover{static_cast<unsigned>(umask) & 0777U, control, ok, notify, ready, logger};
+  return handover;
 }
 
 std::string question() { return std::string(kQuestion) + std::to_string(kHandoverVersion); }

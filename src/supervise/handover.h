@@ -2,6 +2,7 @@
 // `--resume=` and numbers. Descriptors are -1 where there is none.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -15,11 +16,15 @@ struct Handover {
   int control = -1, ok = -1;
   // These go on.
   int notify = -1, ready = -1;
+  // A pipe with the `state` of that moment: the file may be gone, or old where it could not be written.
+  int state = -1;
   std::int32_t logger = 0;    // a child of ours that is not the service; 0: none
+
+  [[nodiscard]] std::array<int, 5> descriptors() const { return {control, ok, notify, ready, state}; }
 };
 
 // Of these numbers, and of what `state` remembers beside them: raised with either.
-inline constexpr int kHandoverVersion = 2;
+inline constexpr int kHandoverVersion = 3;
 
 [[nodiscard]] std::string to_argument(const Handover& handover);
 

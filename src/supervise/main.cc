@@ -200,7 +200,7 @@ int main(int argc, char** argv) {
   sys::ensure_standard_descriptors();
   const auto handover = argc > 1 ? supervise::parse_handover(argv[1]) : std::nullopt;
   if (handover)
-    sys::close_at_exec(std::array{handover->control, handover->ok, handover->notify, handover->ready});
+    sys::close_at_exec(handover->descriptors());
   else
     sys::close_inherited_descriptors();
   if (const auto status = supervise::set_out(supervise::g_system, argc, argv, handover)) return *status;

@@ -107,10 +107,10 @@ Failure Output::renew(core::Now now) {
     auto& stream = streams_[i];
     const bool logs = stream.target.kind == Kind::kLog;
     if (stream.target == wanted_[i] && has_name(i)) continue;
-    // Who empties the FIFO when its name is gone is a logger that has it. Else it is used on.
-    if (logs && stream.writer && (told_ || pid_ == 0)) continue;
+    // Where no logger has the FIFO yet, as the one before it has a second to end, nobody else would empty it: it is used on.
+    if (logs && stream.writer && !stream.kept && !all_written_) continue;
     // What is in the old FIFO is written first.
-    if (logs && stream.writer) {
+    if (logs && stream.writer && pid_ != 0) {
       told_ = true;
       kill_due_ = std::min(kill_due_, core::after(now.mono, kPatience));
     }
@@ -158,7 +158,7 @@ void Output::adopt(std::int32_t pid) {
     if (!reader) continue;
     // The next start goes back to the one that has the name.
     stream.reader = std::move(*reader);
-    stream.named = stream.made = false;
+    stream.named = stream.made = stream.kept = false;
   }
 }
 
@@ -186,7 +186,7 @@ Failure Output::open_log(std::size_t which) {
   auto& stream = streams_[which];
   const auto& names = kNames[which];
   auto failed = open_held(which);
-  all_written_ = false;
+  all_written_ = stream.kept = false;
   stream.made = !system_.stat_at(inner_, names.fifo);
   auto writer = sys::open_fifo(system_, inner_, names.fifo, sys::OpenMode::kReadWrite, kPrivate, sys::kKeepGroup);
   auto reader = sys::open_fifo(system_, inner_, names.fifo, sys::OpenMode::kRead, kPrivate, sys::kKeepGroup);
@@ -341,6 +341,7 @@ bool Output::wants_logger() const {
   if (!pid) return failure("cannot start", "the logger", pid.error());
   pid_ = *pid;
   all_written_ = false;
+  for (auto& stream : streams_) stream.kept = true;
   helpers_.set_companion(pid_);
   next_start_ = core::after(now.mono, kStartPacing);
   return {};
@@ -367,6 +368,7 @@ void Output::end_logger(core::Nanos patience) {
 std::optional<Output::End> Output::ended(std::int32_t pid, const core::Outcome& outcome) {
   if (pid != pid_ || pid == 0) return std::nullopt;
   pid_ = 0;
+  for (auto& stream : streams_) stream.kept = false;
   kill_due_ = core::kNever;
   const bool told = std::exchange(told_, false);
   all_written_ = !told && outcome == core::Outcome::code(0);

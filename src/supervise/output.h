@@ -83,6 +83,7 @@ class Output {
     sys::UniqueFd writer, reader, held;
     bool named = false;    // the FIFO, or the file, is the one that has the name
     bool made = false;     // the FIFO had to be made: there may be another, without a name, that somebody still empties
+    bool kept = false;     // the logger that lives has the FIFO
     std::string path;      // of a file that can't be opened
   };
   struct Names {

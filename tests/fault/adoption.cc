@@ -140,6 +140,25 @@ TEST_CASE("what was wanted outlives supervise") {
   CHECK(bench.violations() == "");
 }
 
+TEST_CASE("a supervise that is killed while it ends as it was told leaves the next one nothing but to start the service") {
+  Bench bench("backoff : exponential\nbackoff_factor : 9\n");
+  REQUIRE(bench.start());
+  bench.system.die(*bench.service(), Outcome::code(1));
+  bench.run_until(20 * kMilli);
+  REQUIRE(bench.state("state") == "BACKOFF");
+  bench.control("x");
+  bench.run_until(40 * kMilli);
+  REQUIRE_FALSE(bench.ended());
+  REQUIRE(bench.state("state") == "STOPPED");
+  replace_supervise(bench, 60 * kMilli, seconds(2));
+  bench.run_until(seconds(5));
+  CHECK(bench.state("state") == "RUNNING");
+  CHECK(bench.state("starts") == "2");
+  CHECK_THAT(bench.log(), !contains("which it still is"));
+  CHECK(bench.unsettled() == "");
+  CHECK(bench.violations() == "");
+}
+
 TEST_CASE("the window of exits and the count of failed starts outlive supervise") {
   Bench bench("alarm_interval : 60\nmax_tries : 2\n");
   REQUIRE(bench.start());
@@ -223,6 +242,32 @@ TEST_CASE("the logger of the program before an upgrade is not taken for what a f
   CHECK(bench.state("pid") == std::to_string(daemon));
   REQUIRE(logger_of(bench) != nullptr);
   CHECK(logger_of(bench)->pid != former);
+  CHECK(bench.unsettled() == "");
+  CHECK(bench.violations() == "");
+}
+
+TEST_CASE("an upgrade goes on with the service although the directory is gone or state is an old one") {
+  const bool removed = GENERATE(true, false);
+  Bench bench;
+  allow_upgrade(bench);
+  REQUIRE(bench.start());
+  bench.run_until(seconds(2));
+  const auto old_state = bench.content("state");
+  bench.system.die(*bench.service(), Outcome::code(0));
+  bench.run_until(seconds(4));
+  const auto pid = bench.service()->pid;
+  bench.control("E");
+  bench.run_until(seconds(5));
+  REQUIRE(bench.system.replaced_by);
+  if (removed)
+    bench.system.remove_tree(sim::kDirectory);
+  else
+    bench.system.find(Bench::path("state"))->data = old_state;
+  REQUIRE(bench.start_as_successor());
+  bench.run_until(seconds(8));
+  CHECK(bench.state("pid") == std::to_string(pid));
+  CHECK(bench.state("starts") == "2");
+  CHECK(bench.services().size() == 2);
   CHECK(bench.unsettled() == "");
   CHECK(bench.violations() == "");
 }

@@ -246,13 +246,13 @@ Site::Cost Site::cost() const {
 void Site::begin_fault() { before_ = cost(); }
 
 // At most 5 % of a core, and at most 10 KB of our log a minute: both with something for a fault that lasts a moment.
-void Site::check_cost() {
+void Site::check_cost(std::uintmax_t more) {
   auto now = cost();
   const auto lasted = now.time - before_.time;
   const auto used = now.processor - before_.processor;
   expect(used <= 0.2 + 0.05 * lasted, "spins: " + std::to_string(std::lround(100 * used / lasted)) + " % of a core");
   if (!is_ours()) return;
-  expect(now.log <= before_.log + 10'000 + static_cast<std::uintmax_t>(170 * lasted), "floods its log");
+  expect(now.log <= before_.log + more + 10'000 + static_cast<std::uintmax_t>(170 * lasted), "floods its log");
   (void)wait_until([&] {
     now = cost();
     return now.descriptors <= before_.descriptors && now.children <= std::max<std::size_t>(before_.children, 1);

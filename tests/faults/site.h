@@ -98,9 +98,9 @@ class Site {
   void check_alone();     // there were never two copies
   // All of the above, then d and u.
   void check_everything();
-  // What the supervisor had when the fault began; check_cost: I6 and I7.
+  // What the supervisor had when the fault began; check_cost: I6 and I7, where it may have logged `more` bytes beside.
   void begin_fault();
-  void check_cost();
+  void check_cost(std::uintmax_t more = 0);
 
  private:
   struct Cost {

@@ -71,9 +71,9 @@ void check_handover(const std::string& argument) {
   fuzz::require(handover->umask <= 0777, "a umask out of its bounds");
   const auto again = supervise::parse_handover(supervise::to_argument(*handover));
   fuzz::require(again && again->umask == handover->umask && again->control == handover->control && again->ok == handover->ok && again->notify == handover->notify &&
-                    again->ready == handover->ready && again->logger == handover->logger && handover->logger >= 0,
+                    again->ready == handover->ready && again->state == handover->state && again->logger == handover->logger && handover->logger >= 0,
                 "a handover is not what it was");
-  for (const int fd : {handover->control, handover->ok, handover->notify, handover->ready}) fuzz::require(fd == -1 || fd > 2, "a descriptor that nobody hands over");
+  for (const int fd : handover->descriptors()) fuzz::require(fd == -1 || fd > 2, "a descriptor that nobody hands over");
 }
 
 }  // namespace

@@ -16,6 +16,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <map>
 #include <sstream>
 
 namespace peers {
@@ -153,11 +154,13 @@ class Ours final : public FifoFleet {
   std::optional<pid_t> told_pid(int service) override { return pid_at(directory(service) / "status/status", 16); }
   [[nodiscard]] fs::path home(int service) const override { return directory(service) / "status"; }
   [[nodiscard]] std::vector<fs::path> output(int service) const override {
-    std::vector<fs::path> files;
-    for (int i = 10; i > 0; --i)
-      if (const auto older = home(service) / ("__stdout." + std::to_string(i)); fs::exists(older)) files.push_back(older);
-    files.push_back(home(service) / "__stdout");
-    return files;
+    std::map<int, fs::path, std::greater<>> files{{0, home(service) / "__stdout"}};
+    std::error_code missing;
+    for (const auto& entry : fs::directory_iterator(home(service), missing))
+      if (const auto number = entry.path().extension().string(); entry.path().stem() == "__stdout" && number.size() > 1) files.emplace(std::atoi(number.c_str() + 1), entry.path());
+    std::vector<fs::path> oldest_first;
+    for (const auto& [number, file] : files) oldest_first.push_back(file);
+    return oldest_first;
   }
   [[nodiscard]] Words client(int service, char letter) const override {
     const auto verb = letter == 'd' ? "stop" : letter == 'u' ? "start" : "signal";

@@ -158,8 +158,10 @@ void Subject::kill_logger() {
 void Subject::kill_both() {
   const std::lock_guard guard(calm_);
   note("kill_both");
-  if (holder() == 0 || state()["want"] != "up" || state()["state"] != "RUNNING" || state()["paused"] != "0") return;
   const auto service = holder();
+  const auto is_well = [&] { return service != 0 && holder() == service && state()["want"] == "up" && state()["state"] == "RUNNING" && state()["paused"] == "0"; };
+  // One that is let go on after a pause may have a signal waiting, of which it dies.
+  if (!harness::holds_for(300ms, is_well)) return;
   if (const auto pid = logger(); pid != 0) ::kill(pid, SIGKILL);
   end_supervise(SIGKILL);
   if (const auto pid = logger(); pid != 0) ::kill(pid, SIGKILL);
