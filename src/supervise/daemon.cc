@@ -91,9 +91,10 @@ Daemon::Started Daemon::start(const Lines& problems) {
   // Their FIFOs are open anew by now.
   if (identity_.handover) output_.replace_logger(identity_.handover->logger);
   if (identity_.handover)
-    for (const int fd : {identity_.handover->control, identity_.handover->ok, identity_.handover->state})
+    for (const int fd : {identity_.handover->control, identity_.handover->ok})
       if (fd >= 0) system_.close(fd);
   identity_.handover.reset();
+  identity_.state = {};
   publish();
   expire();
   settle();
@@ -101,7 +102,7 @@ Daemon::Started Daemon::start(const Lines& problems) {
   Started started;
   const auto facts = machine_.facts();
   if (machine_.pid() == 0) started.warning = reason_text(facts).view();
-  if (left_running && machine_.pid() == 0 && !identity_.handover) {
+  if (left_running && left_running->facts.state == facts.state && machine_.pid() == 0 && !identity_.handover) {
     if (!started.warning.empty()) started.warning += "; ";
     started.warning += "the service is as the supervise that was killed left it: " + std::string(core::to_text(facts.state));
   }

@@ -36,6 +36,7 @@ struct Identity {
   std::string program;                     // the file that this process executes
   std::vector<std::string> arguments;      // of the command line, without the program's name
   std::optional<Handover> handover;        // of the program that this process was before
+  std::string state;                       // that it handed over; empty: none
 };
 
 // Loads and prepares the service's configuration. Problems are added to `problems`; nothing is returned on errors.

@@ -14,7 +14,7 @@ namespace {
 using sys::Level;
 
 constexpr core::Nanos kPause = std::chrono::milliseconds(100);
-constexpr core::Nanos kFollow = core::seconds(1);
+constexpr core::Nanos kFollow = core::seconds(1), kLaunch = core::seconds(60);
 constexpr std::size_t kMaxPidFile = 64;
 constexpr core::Nanos kAnswerLimit = core::seconds(10);
 constexpr core::Nanos kLook = core::seconds(1);
@@ -144,14 +144,13 @@ void Daemon::main_exited(const core::Outcome& outcome) {
 // daemon that forks twice does so in two steps, and only just after its start.
 sys::Result<bool> Daemon::follow(const core::Outcome& outcome) {
   const auto& policy = service_.settings().policy;
-  const bool is_command_killed = outcome.kind == core::Outcome::Kind::kSignal && follow_until_ == core::kNever;
+  const bool is_command_killed = outcome.kind == core::Outcome::Kind::kSignal && follow_until_ == core::kNever && machine_.uptime(now_) < kLaunch;
   if (!policy.forking || (outcome != core::Outcome::code(0) && !is_command_killed) || now_.mono >= follow_until_) return false;
   const auto candidates = tree_.orphans(machine_.pid(), process_.start);
   if (!candidates && candidates.error().number != ENOSYS) return candidates.error();
   if (candidates->empty()) return false;
   // Its children are ours by now, and not yet in the list.
   if (std::any_of(candidates->begin(), candidates->end(), [](const Process& p) { return p.info.dead; })) return sys::Errno{EAGAIN};
-  follow_until_ = core::after(now_.mono, std::max<core::Nanos>(policy.startsecs, kFollow));
   const auto* main = choose_main(*candidates);
   if (!main) {
     pidfile_look_ = core::after(now_.mono, kPidFileLook);
@@ -190,6 +189,7 @@ const Process* Daemon::choose_main(const Orphans& orphans) {
 }
 
 void Daemon::set_main(const Process& process) {
+  follow_until_ = std::min(follow_until_, core::after(now_.mono, std::max<core::Nanos>(service_.settings().policy.startsecs, kFollow)));
   process_ = {process.pid, process.info.start};
   watch_main(process.info);
   core::Text<128> text;
@@ -281,10 +281,9 @@ std::optional<core::Snapshot> Daemon::find_service() {
 
 // What the program that this process was before knew of the service, which may have ended meanwhile; we are told how.
 std::optional<core::Snapshot> Daemon::own_snapshot() {
-  core::StateText state;
-  std::array<char, core::kStateMax> bytes;
-  if (const auto n = system_.read(identity_.handover->state, bytes)) state << std::string_view(bytes.data(), *n);
-  if (state.view().empty()) state = directory_.recorded_state();
+  auto state = directory_.recorded_state();
+  // The file may be gone, or old.
+  if (!identity_.state.empty()) state.clear(), state << identity_.state;
   const auto recorded = core::recorded_processes(state.view());
   process_ = recorded.service;
   if (process_.pid == 0) left_ = recorded.left;
@@ -295,7 +294,7 @@ std::optional<core::Snapshot> Daemon::own_snapshot() {
 void Daemon::adopt(const core::Snapshot& snapshot) {
   machine_.restore(snapshot, now_);
   // A command that is still on its way into the background may be followed.
-  if (snapshot.facts.state != core::State::kStarting && !is_command()) follow_until_ = {};
+  if (!is_command()) follow_until_ = snapshot.facts.state == core::State::kStarting ? core::after(now_.mono, kFollow) : core::Instant{};
   const auto handover = identity_.handover.value_or(Handover());
   signs_.adopt(service_, handover.notify, handover.ready, now_);
   core::Text<128> text;
@@ -426,10 +425,7 @@ void Daemon::ask_program() {
   spawn.input = spawn.output = spawn.errors = null_.get();
   const auto failure = helpers_.start(HelperKind::kUpgrade, spawn, kAnswerLimit, now_);
   if (!failure) return;
-  core::Text<300> text;
-  text << "no upgrade: ";
-  text.printable(identity_.program) << " cannot be executed: " << sys::error_text(failure->cause);
-  note(Level::kWarning, text.view());
+  no_upgrade("cannot be executed", sys::Errno{failure->cause});
 }
 
 // Nothing may be under way that only we know of.
@@ -445,7 +441,7 @@ void Daemon::hand_over() {
   flush_notes();
   const auto text = state_text(machine_.facts());
   const auto state = system_.pipe_with(text.view());
-  if (!state) return no_upgrade("no descriptor for it can be had", state.error());
+  if (!state) return no_upgrade("cannot be told what is known", state.error());
   const Handover handover{identity_.inherited.umask, directory_.control(), directory_.ok(), signs_.socket(), signs_.ready(), *state, output_.logger()};
   const auto resume = to_argument(handover);
   std::vector<const char*> arguments = {identity_.program.c_str(), resume.c_str()};

@@ -1,6 +1,9 @@
 #include "supervise/handover.h"
 
+#include <utility>
+
 #include "core/number.h"
+#include "core/state.h"
 
 namespace supervise {
 namespace {
@@ -8,6 +11,13 @@ namespace {
 constexpr std::string_view kResume = "--resume=", kQuestion = "--can-resume=";
 
 }  // namespace
+
+std::string take_state(sys::System& system, Handover& handover) {
+  std::array<char, core::kStateMax> bytes;
+  const auto n = system.read(handover.state, bytes);
+  if (handover.state >= 0) system.close(std::exchange(handover.state, -1));
+  return n ? std::string(bytes.data(), *n) : std::string();
+}
 
 std::string to_argument(const Handover& handover) {
   std::string text = std::string(kResume) + std::to_string(kHandoverVersion);

@@ -8,6 +8,8 @@
 #include <string>
 #include <string_view>
 
+#include "sys/system.h"
+
 namespace supervise {
 
 struct Handover {
@@ -25,6 +27,9 @@ struct Handover {
 
 // Of these numbers, and of what `state` remembers beside them: raised with either.
 inline constexpr int kHandoverVersion = 3;
+
+// The state that was handed over, which is read once; empty where it can't be.
+[[nodiscard]] std::string take_state(sys::System& system, Handover& handover);
 
 [[nodiscard]] std::string to_argument(const Handover& handover);
 

@@ -34,8 +34,10 @@ void print_problems(const Lines& problems) {
   for (const auto& problem : problems) complain(problem.text, 0);
 }
 
-Identity identify(sys::System& system, const Options& options) {
+Identity identify(sys::System& system, const Options& options, const std::optional<Handover>& handover) {
   Identity identity;
+  identity.handover = handover;
+  if (identity.handover) identity.state = take_state(system, *identity.handover);
   if (!options.directory.empty()) {
     identity.directory = sys::absolute_path(options.directory);
     identity.name = service_name(identity.directory);
@@ -50,8 +52,8 @@ Identity identify(sys::System& system, const Options& options) {
   identity.hook_reset = options.hook_reset;
   identity.inherited.environment = environ;
   // A service that is running already was told the name that its supervise had chosen.
-  const auto state = sys::read_file(system, (identity.directory + "/state").c_str(), core::kStateMax);
-  identity.inherited.notify_name = core::recorded_notify_name(state ? *state : "");
+  const auto recorded = sys::read_file(system, (identity.directory + "/state").c_str(), core::kStateMax);
+  identity.inherited.notify_name = core::recorded_notify_name(!identity.state.empty() ? identity.state : recorded ? *recorded : "");
   if (identity.inherited.notify_name.empty()) identity.inherited.notify_name = "supervise-" + sys::random_name();
   identity.boot_id = sys::platform::boot_id(system);
   identity.program = sys::own_program();
@@ -177,7 +179,7 @@ int wrap(sys::System& system, core::Settings settings) {
   if (options.mode == Options::Mode::kShowVersion) return sys::print(std::string(core::kSupervise) + std::string(sys::platform::suffix()) + "\n"), 0;
   if (!options.warning.empty()) complain("warning: " + options.warning, 0);
   if (options.mode == Options::Mode::kWrap) return wrap(system, options.wrapper);
-  auto identity = identify(system, options);
+  auto identity = identify(system, options, handover);
   if (!options.directory.empty() && identity.directory.empty())
     return complain("the working directory is gone; name DIR absolutely", kSystemError);
   if (options.conf.empty())
@@ -187,7 +189,6 @@ int wrap(sys::System& system, core::Settings settings) {
     Lines problems;
     return load_service(system, identity, problems) ? kCanResume : kUsage;
   }
-  identity.handover = handover;
   identity.arguments.assign(argv + 1, argv + argc);
   return start(system, std::move(identity));
 }

@@ -107,8 +107,11 @@ Failure Output::renew(core::Now now) {
     auto& stream = streams_[i];
     const bool logs = stream.target.kind == Kind::kLog;
     if (stream.target == wanted_[i] && has_name(i)) continue;
-    // Where no logger has the FIFO yet, as the one before it has a second to end, nobody else would empty it: it is used on.
-    if (logs && stream.writer && !stream.kept && !all_written_) continue;
+    // Where no logger has the FIFO, as the one before has a second to end, nobody else would empty it: it is used on.
+    if (logs && stream.writer && !stream.has_logger) {
+      if (!failed) failed = failure_;
+      continue;
+    }
     // What is in the old FIFO is written first.
     if (logs && stream.writer && pid_ != 0) {
       told_ = true;
@@ -154,11 +157,18 @@ void Output::adopt(std::int32_t pid) {
     const auto ours = system_.stat(stream.reader.get());
     const bool fifo = theirs && theirs->type == sys::FileType::kFifo && theirs->uid == system_.own_uid() && theirs->links == 0;
     if (!fifo || !ours || theirs->device != ours->device) continue;
-    auto reader = sys::owned(system_, system_.open(sys::kWorkingDirectory, path.c_str(), sys::OpenMode::kReadFollowing, 0));
-    if (!reader) continue;
+    // The service may have put something else there since.
+    const auto open = [&](sys::OpenMode mode) {
+      auto fd = sys::owned(system_, system_.open(sys::kWorkingDirectory, path.c_str(), mode, 0));
+      const auto opened = fd ? system_.stat(fd->get()) : sys::Result<sys::FileInfo>(fd.error());
+      return opened && sys::is_same_file(*opened, *theirs) ? std::move(*fd) : sys::UniqueFd();
+    };
+    auto reader = open(sys::OpenMode::kReadFollowing), writer = open(sys::OpenMode::kReadWriteFollowing);
+    if (!reader || !writer) continue;
     // The next start goes back to the one that has the name.
-    stream.reader = std::move(*reader);
-    stream.named = stream.made = stream.kept = false;
+    stream.reader = std::move(reader);
+    stream.writer = std::move(writer);
+    stream.named = stream.made = stream.has_logger = false;
   }
 }
 
@@ -186,7 +196,7 @@ Failure Output::open_log(std::size_t which) {
   auto& stream = streams_[which];
   const auto& names = kNames[which];
   auto failed = open_held(which);
-  all_written_ = stream.kept = false;
+  all_written_ = stream.has_logger = false;
   stream.made = !system_.stat_at(inner_, names.fifo);
   auto writer = sys::open_fifo(system_, inner_, names.fifo, sys::OpenMode::kReadWrite, kPrivate, sys::kKeepGroup);
   auto reader = sys::open_fifo(system_, inner_, names.fifo, sys::OpenMode::kRead, kPrivate, sys::kKeepGroup);
@@ -341,7 +351,7 @@ bool Output::wants_logger() const {
   if (!pid) return failure("cannot start", "the logger", pid.error());
   pid_ = *pid;
   all_written_ = false;
-  for (auto& stream : streams_) stream.kept = true;
+  for (auto& stream : streams_) stream.has_logger = true;
   helpers_.set_companion(pid_);
   next_start_ = core::after(now.mono, kStartPacing);
   return {};
@@ -361,6 +371,7 @@ void Output::replace_logger(std::int32_t former) {
 void Output::end_logger(core::Nanos patience) {
   if (pid_ == 0) return;
   told_ = true;
+  for (auto& stream : streams_) stream.has_logger = false;
   (void)system_.kill(pid_, kLeave);
   kill_due_ = std::min(kill_due_, core::after(system_.now().mono, patience));
 }
@@ -368,7 +379,7 @@ void Output::end_logger(core::Nanos patience) {
 std::optional<Output::End> Output::ended(std::int32_t pid, const core::Outcome& outcome) {
   if (pid != pid_ || pid == 0) return std::nullopt;
   pid_ = 0;
-  for (auto& stream : streams_) stream.kept = false;
+  for (auto& stream : streams_) stream.has_logger = false;
   kill_due_ = core::kNever;
   const bool told = std::exchange(told_, false);
   all_written_ = !told && outcome == core::Outcome::code(0);

@@ -22,14 +22,14 @@ class Output {
   // Makes the outputs what `service` wants them to be. `dir` is the status directory, `path` its name, and `inner` the directory
   // in it that is ours alone. An output that can't be opened goes into a pipe until it can, or where there is none to be had to
   // `null`; returns why. Of a service that runs nothing is taken away: what becomes another kind of output does so with the
-  // next renew().
+  // next renew(), or the one after it where no logger has had the FIFO yet.
   sys::Failure open(const Service& service, int dir, int inner, const std::string& path, int null);
 
   // For a service that was not started by us: it may write to a FIFO that has lost its name.
   void adopt(std::int32_t pid);
 
   // Looks whether somebody has taken away what is open, or the status directory, which is `dir` now. A file is opened again,
-  // and the logger begins anew with another lock. A FIFO is used on by a service that runs; the next start makes another.
+  // and the logger begins anew with another lock. A FIFO is used on by a service that runs; the next start makes another if a logger has this one.
   sys::StatusDir::Check check(int dir, int inner);
   // Before a start: puts back what is gone, and makes what has to wait for it take effect.
   sys::Failure renew(core::Now now);
@@ -83,7 +83,7 @@ class Output {
     sys::UniqueFd writer, reader, held;
     bool named = false;    // the FIFO, or the file, is the one that has the name
     bool made = false;     // the FIFO had to be made: there may be another, without a name, that somebody still empties
-    bool kept = false;     // the logger that lives has the FIFO
+    bool has_logger = false;    // that has the FIFO and is not told to end
     std::string path;      // of a file that can't be opened
   };
   struct Names {

@@ -72,6 +72,7 @@ int flags_of(OpenMode mode) {
   switch (mode) {
     case OpenMode::kRead: return O_RDONLY | kAlways;
     case OpenMode::kReadFollowing: return (O_RDONLY | kAlways) & ~O_NOFOLLOW;
+    case OpenMode::kReadWriteFollowing: return (O_RDWR | kAlways) & ~O_NOFOLLOW;
     case OpenMode::kWrite: return O_WRONLY | kAlways;
     case OpenMode::kAppend: return O_WRONLY | O_APPEND | kAlways;
     case OpenMode::kAppendFollowing: return (O_WRONLY | O_APPEND | O_CREAT | kAlways) & ~O_NOFOLLOW;

@@ -42,6 +42,7 @@ inline bool is_same_file(const FileInfo& a, const FileInfo& b) { return a.inode 
 enum class OpenMode {
   kRead,
   kReadFollowing,    // follows links: for files that the administrator names
+  kReadWriteFollowing,
   kWrite,
   kAppend,
   kAppendFollowing,  // follows links, and makes a file where there is none

@@ -95,6 +95,7 @@ void Bench::kill_supervise() {
 bool Bench::start_as_successor() {
   identity_.handover = supervise::parse_handover(system.replaced_by.value().at(1));
   system.replaced_by.reset();
+  identity_.state = supervise::take_state(system, *identity_.handover);
   // Here the old program has closed what it handed over, and what was gone by then.
   identity_.handover->control = identity_.handover->ok = -1;
   system.violations().clear();

@@ -69,7 +69,7 @@ const std::array<OpRow, kOps>& rows() {
 }
 
 bool writes(OpenMode mode) {
-  return mode == OpenMode::kWrite || mode == OpenMode::kAppend || mode == OpenMode::kReadWrite || mode == OpenMode::kCreate ||
+  return mode == OpenMode::kWrite || mode == OpenMode::kAppend || mode == OpenMode::kReadWrite || mode == OpenMode::kReadWriteFollowing || mode == OpenMode::kCreate ||
          mode == OpenMode::kCreateToRewrite;
 }
 bool reads(OpenMode mode) { return mode != OpenMode::kWrite && mode != OpenMode::kAppend; }
@@ -267,7 +267,7 @@ void SimSystem::changed(const NodePtr& directory, Op op) {
 Result<int> SimSystem::open(int dir, const char* name, OpenMode mode, unsigned permissions) {
   const Exempt exempt;
   if (const auto* error = fails(creates(mode) ? Op::kCreate : Op::kOpen)) return Errno{error->number};
-  auto place = look(dir, name, mode == OpenMode::kReadFollowing || mode == OpenMode::kDirectoryFollowing);
+  auto place = look(dir, name, mode == OpenMode::kReadFollowing || mode == OpenMode::kReadWriteFollowing || mode == OpenMode::kDirectoryFollowing);
   if (place.error != 0) return Errno{place.error};
   if (creates(mode)) {
     if (place.node) return Errno{EEXIST};

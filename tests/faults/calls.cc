@@ -52,14 +52,18 @@ std::vector<Injection> injections() {
 // Does `act` under each of them; a failure says under which.
 void sweep(Site& site, const std::function<void()>& act) {
   const auto all = injections();
+  const auto trace = site.work() / "trace";
+  std::size_t done = 0, injected = 0;
   for (std::size_t i = 0; i < all.size(); i += in_full<std::size_t>(1, 13)) {
     const auto fails = [&](const std::string& what) { return Failure(what + " (" + all[i].text() + ")"); };
     try {
-      const Tracer tracer(site.supervisor(), {"-e", all[i].option()});
+      const Tracer tracer(site.supervisor(), {"-e", all[i].option()}, trace);
       act();
     } catch (const Failure& failure) {
       throw fails(failure.what());
     }
+    ++done;
+    injected += text_of(trace).find("(INJECTED)") != std::string::npos;
     try {
       site.await_running();
       site.await_told();
@@ -70,7 +74,9 @@ void sweep(Site& site, const std::function<void()>& act) {
   }
   site.check_everything();
   // Of what it is told it logs a few lines.
-  site.check_cost(all.size() * 600);
+  site.check_cost(done * 600);
+  std::printf("%zu of %zu calls were made\n", injected, done);
+  expect(injected * 3 > done, "hardly a call was made");
 }
 
 }  // namespace
@@ -106,6 +112,8 @@ FAULT("C03 a system call fails: the configuration is read anew and the log rotat
   });
   const auto wrong = wrong_with(site.output());
   expect(wrong.empty(), wrong);
+  // A file that ends in the middle of a line waits for the rest of it.
+  expect(site.fleet().output(0).size() > in_full<std::size_t>(10, 1), "never rotated");
 }
 
 FAULT("C04 a system call fails: the supervisor is replaced by E (ours only)") {
@@ -116,4 +124,7 @@ FAULT("C04 a system call fails: the supervisor is replaced by E (ours only)") {
     site.tell('E');
     expect(holds_for(200ms, [&] { return site.copies() == std::vector<pid_t>{pid}; }), "service lost");
   });
+  const auto log = lines_of(site.home() / "supervise.log");
+  const auto upgrades = std::ranges::count_if(log, [](const std::string& line) { return line.find("supervise goes on as") != std::string::npos; });
+  expect(upgrades > in_full(30, 2), "never upgraded");
 }

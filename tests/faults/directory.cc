@@ -56,7 +56,7 @@ void heal(const peers::Kind& kind, const Plan& plan, const std::function<void(Si
   site.await_running();
   site.kill_service();
   site.await_running(pid);
-  site.await("deaf for ever", [&] { return fs::is_fifo(site.control()) || fs::is_socket(site.control()); });
+  site.await("deaf for ever", [&] { return site.can_be_told(); });
   site.check_everything();
   site.check_cost();
 }
@@ -193,7 +193,7 @@ FAULT("F07c each entry of the status directory is unlinked in turn") {
   for (const auto& name : entries_of(site)) {
     remove_with_all(site.home() / name);
     try {
-      site.await("deaf for ever", [&] { return fs::exists(site.control()); });
+      site.await("deaf for ever", [&] { return site.can_be_told(); });
       site.check_everything();
     } catch (const Failure& failure) {
       throw Failure("without " + name + ": " + failure.what());

@@ -270,6 +270,10 @@ FAULT("L3 KILL of 100 services side by side at any moment: 10 000 times (peers 1
   }
   const auto fleet = kind.make(work / "top", services, peers::Logging::kNone);
   fleet->start_all();
+  const auto fail = [&](int i, const std::string& what) {
+    std::printf("%d: %zu starts\n%s", i, pids_in(marks(i)).size(), kind.name == "supervise" ? StatusDir(fleet->home(i)).report().c_str() : "");
+    throw Failure(what);
+  };
   std::vector<std::size_t> kills(static_cast<std::size_t>(services));
   std::vector<Clock::time_point> due(kills.size(), Clock::now()), killed = due;
   for (bool all_done = false; !all_done; std::this_thread::sleep_for(2ms)) {
@@ -287,14 +291,14 @@ FAULT("L3 KILL of 100 services side by side at any moment: 10 000 times (peers 1
         killed[at] = Clock::now();
         due[at] = killed[at] + any_time(1500ms);
       } else {
-        expect(Clock::now() - killed[at] < deadline() + 1500ms, "service not back");
+        if (Clock::now() - killed[at] > deadline() + 1500ms) fail(i, "service not back");
       }
     }
   }
   expect(wait_until([&] {
     for (int i = 0; i < services; ++i) {
-      const auto pids = pids_in(marks(i));
-      if (pids.size() != rounds + 1 || !alive(pids.back()) || std::ranges::count_if(pids, alive) != 1) return false;
+      const auto lines = lines_of(marks(i));
+      if (lines.size() != rounds + 1 || !is_running(lines.back()) || std::ranges::count_if(lines, is_running) != 1) return false;
     }
     return true;
   }, deadline()), "service not back");

@@ -18,7 +18,7 @@ Plan forceful(const Words& verbs) {
 
 std::size_t living(const fs::path& file) {
   std::size_t count = 0;
-  for (const auto pid : pids_in(file)) count += alive(pid);
+  for (const auto& line : lines_of(file)) count += is_running(line);
   return count;
 }
 

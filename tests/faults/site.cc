@@ -121,8 +121,9 @@ bool Site::has_supervisor() {
 }
 
 std::vector<pid_t> Site::copies() const {
-  auto pids = pids_in(marks_);
-  std::erase_if(pids, [](pid_t pid) { return !alive(pid); });
+  std::vector<pid_t> pids;
+  for (const auto& line : lines_of(marks_))
+    if (is_running(line)) pids.push_back(std::atoi(line.c_str()));
   return pids;
 }
 
@@ -134,6 +135,8 @@ pid_t Site::service() const {
 void Site::kill_service() const {
   for (const auto pid : copies()) ::kill(pid, SIGKILL);
 }
+
+bool Site::can_be_told() const { return fs::is_socket(control()) || (fs::is_fifo(control()) && has_reader(control())); }
 
 // Its client waits where a FIFO is full.
 void Site::tell(char letter) const {
@@ -263,21 +266,21 @@ void Site::check_cost(std::uintmax_t more) {
 }
 
 void Site::watch() {
-  std::set<pid_t> dead;
+  std::set<std::string> dead;
   for (; !is_over_; std::this_thread::sleep_for(5ms)) {
     std::size_t living = 0;
-    for (const auto pid : pids_in(marks_)) {
-      if (dead.contains(pid)) continue;
-      if (alive(pid)) ++living;
-      else dead.insert(pid);
+    for (const auto& line : lines_of(marks_)) {
+      if (dead.contains(line)) continue;
+      if (is_running(line)) ++living;
+      else dead.insert(line);
     }
     if (living > 1) had_two_ = true;
   }
 }
 
-Tracer::Tracer(pid_t pid, const Words& options) {
+Tracer::Tracer(pid_t pid, const Words& options, const fs::path& output) {
   skip_unless(has_program("strace"), "no strace");
-  Words words = {"strace", "-o", "/dev/null", "-p", std::to_string(pid)};
+  Words words = {"strace", "-o", output, "-p", std::to_string(pid)};
   words.insert(words.end(), options.begin(), options.end());
   strace_ = std::make_unique<Child>(Command{.argv = words});
   const auto traces = [&] { return process_field(pid, "TracerPid") == std::to_string(strace_->pid()); };

@@ -83,6 +83,7 @@ class Site {
   [[nodiscard]] std::size_t starts() const { return lines_of(marks_).size(); }
   [[nodiscard]] pid_t service() const;                // the one copy
   void kill_service() const;
+  [[nodiscard]] bool can_be_told() const;             // there is something to tell it by, and somebody who listens
   void tell(char letter) const;
   // As many letters as the FIFO takes, all in order; where there is no FIFO one call a letter.
   void tell_all(const std::string& letters) const;
@@ -131,7 +132,7 @@ class Site {
 // An strace(1) of one process; throws Skipped where it may not trace.
 class Tracer {
  public:
-  Tracer(pid_t pid, const Words& options);
+  Tracer(pid_t pid, const Words& options, const fs::path& output = "/dev/null");
   ~Tracer();
   Tracer(const Tracer&) = delete;
   Tracer& operator=(const Tracer&) = delete;

@@ -150,6 +150,14 @@ std::istringstream stat_fields(pid_t pid) {
   return std::istringstream(name_end == std::string::npos ? "" : text.substr(name_end + 1));
 }
 
+// From the field with this number in proc(5) on, which is behind the name.
+std::istringstream stat_fields_from(pid_t pid, int first) {
+  auto fields = stat_fields(pid);
+  std::string skipped;
+  for (int field = 3; field < first; ++field) fields >> skipped;
+  return fields;
+}
+
 std::string environment_or(const char* name, const std::string& fallback) {
   const char* value = std::getenv(name);
   return value != nullptr && *value != 0 ? value : fallback;
@@ -477,10 +485,21 @@ std::vector<pid_t> pids_in(const fs::path& file) {
   return pids;
 }
 
+bool is_running(const std::string& line) {
+  const auto pid = std::atoi(line.c_str());
+  if (!alive(pid)) return false;
+  auto fields = stat_fields_from(pid, 22);
+  long ticks = 0;
+  fields >> ticks;
+  timespec since_boot{};
+  clock_gettime(CLOCK_BOOTTIME, &since_boot);
+  const auto age = static_cast<double>(since_boot.tv_sec) + static_cast<double>(since_boot.tv_nsec) * 1e-9 - static_cast<double>(ticks) / static_cast<double>(sysconf(_SC_CLK_TCK));
+  const auto at = line.find(' ');
+  return at == std::string::npos || monotonic_now() - age <= std::atof(line.c_str() + at) * 1e-9;
+}
+
 double processor_time(pid_t pid) {
-  auto fields = stat_fields(pid);
-  std::string skipped;
-  for (int field = 3; field < 14; ++field) fields >> skipped;
+  auto fields = stat_fields_from(pid, 14);
   long user = 0;
   long system = 0;
   fields >> user >> system;

@@ -173,6 +173,8 @@ void kill_users_of(const fs::path& directory);
 [[nodiscard]] std::vector<double> starts_in(const fs::path& file);
 // The pids that `service started FILE` or `service pidfile FILE` wrote, one a line.
 [[nodiscard]] std::vector<pid_t> pids_in(const fs::path& file);
+// Whether the process that wrote this line of one of them lives, and not another one that has its pid by now.
+[[nodiscard]] bool is_running(const std::string& line);
 [[nodiscard]] double processor_time(pid_t pid);  // seconds that it has used
 
 // ---- Servers.

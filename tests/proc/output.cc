@@ -1034,9 +1034,9 @@ TEST_CASE("A FIFO of the output that is removed twice within the second that its
   CHECK(lines_of(svc / "__stdout") == Words(runs, "run"));
 }
 
-TEST_CASE("A service that wrote to FIFOs without a name is logged again after they have ended with it") {
+TEST_CASE("A service that wrote to FIFOs without a name is logged again when it has been stopped and started") {
   SKIP_UNLESS(has_linux_calls(), kNeedsAdoption);
-  Restartable supervise(service({"out", "run", "sleep", "100000"}));
+  Restartable supervise(service({"err", "run", "out", "run", "sleep", "100000"}));
   const auto& dir = supervise.dir;
   await_text(dir, dir / "__stdout", "run\n");
   fs::remove(dir / "supervise/stdout");
@@ -1045,10 +1045,11 @@ TEST_CASE("A service that wrote to FIFOs without a name is logged again after th
   dir.await_log("adopted the service, which is running");
   dir.write("d");
   dir.await_state("STOPPED");
-  await_no_logger(dir);
   dir.write("u");
-  await_text(dir, dir / "__stdout", "run\nrun\n");
-  CHECK(text_of(dir / "__stdout") == "run\nrun\n");
+  for (const auto* log : {"__stdout", "__stderr"}) {
+    await_text(dir, dir / log, "run\nrun\n");
+    CHECK(text_of(dir / log) == "run\nrun\n");
+  }
 }
 
 TEST_CASE("A link in the place of a log or a FIFO is not followed") {

@@ -435,10 +435,26 @@ TEST_CASE("A launcher that is killed when it has made the daemon leaves the serv
   svc.await_log("the service goes on as pid " + std::to_string(daemon));
   svc.await_that("the daemon's pid", [&] { return svc.status().pid == daemon; });
   CHECK(svc.state()["starts"] == "1");
-  svc.write("d");
-  svc.await_state("STOPPED");
+  svc.write("dx");
+  svc.await_exit();
   CHECK_FALSE(alive(daemon));
   CHECK(svc.log().find("left behind") == std::string::npos);
+}
+
+TEST_CASE("A daemon in the background that is killed is started again although a child of it lives on") {
+  SKIP_UNLESS(has_linux_calls(), kNeedsOrphans);
+  TempDir work;
+  const auto log = work / "left";
+  const Supervised svc({.command = service({"child", "9", "session", "child", "2", "sleep", "100000", "started", log, "sleep", "100000", "await", log, "exit", "0"}),
+                        .conf = section({"forking : true", "kill_tree : true", "stopwaitsecs : 2"})});
+  const auto daemon = pid_after(svc, log, 1);
+  svc.await_log("the service goes on as pid " + std::to_string(daemon));
+  svc.write("E");
+  svc.await_log("supervise goes on as");
+  svc.await_state("RUNNING");
+  REQUIRE(kill(daemon, SIGKILL) == 0);
+  svc.await_log("service exited! pid " + std::to_string(daemon) + ", signal KILL");
+  svc.await_log("the service goes on as pid " + std::to_string(pid_after(svc, log, 2)));
 }
 
 TEST_CASE("A launcher that leaves nothing is a failed start") {

@@ -4,7 +4,7 @@
 // be true whatever was done is checked all the time and at the end. Exit status 0: no violation.
 //
 // The seed decides what is done to which service in which order, not when. --only: those of the N services whose name has NAME
-// in it, `tai` or `tai-157`; the same is done to them as beside all the others. SUPERVISE and SUPERVISECTL name the programs.
+// in it, `tai` or `tai-157`; to each is done what is done to it beside all the others, but by supervisectl. SUPERVISE and SUPERVISECTL name the programs.
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -73,6 +73,8 @@ void allow_many_files() {
 class Soak {
  public:
   Soak(const Request& request, const fs::path& top, Disks disks) : request_(request), world_(top), random_(request.seed), subjects_(make_subjects(disks)), begun_(static_cast<std::ptrdiff_t>(subjects_.size())) {}
+
+  [[nodiscard]] std::size_t services() const { return subjects_.size(); }
 
   // The number of violations.
   std::size_t run() {
@@ -210,13 +212,18 @@ int run(const Request& request) {
   const auto top = make_directory();
   std::printf("soak: seed %llu, %s%s\n", static_cast<unsigned long long>(request.seed), top.c_str(), disks == Disks::kNone ? ", no small disks" : "");
   std::fflush(stdout);
-  std::size_t violations = 0;
+  std::size_t violations = 0, services = 0;
   {
     Soak soak(request, top, disks);
+    services = soak.services();
+    if (services == 0) {
+      std::fprintf(stderr, "soak: no service has a name with %s in it\n", request.only.c_str());
+      return 2;
+    }
     violations = soak.run();
     soak.print_table();
   }
-  std::printf("soak: %zu services, %.3g minutes: %zu violations\n", request.services, std::chrono::duration<double, std::ratio<60>>(request.time).count(), violations);
+  std::printf("soak: %zu services, %.3g minutes: %zu violations\n", services, std::chrono::duration<double, std::ratio<60>>(request.time).count(), violations);
   if (violations != 0) {
     std::printf("soak: seed %llu; everything is in %s\n", static_cast<unsigned long long>(request.seed), top.c_str());
     return 1;
