@@ -1,4 +1,4 @@
-// A whole supervise in the simulated world: letters, deaths, notifications, reports of the logger, new configurations, files
+// A whole supervise in the simulated world: letters, deaths, notifications, new configurations, files
 // that vanish, calls that fail, KILLs and a wall clock that jumps, as the input has them. The faults end, and then all is right.
 #include "fault/bench.h"
 #include "fuzz/fuzz.h"
