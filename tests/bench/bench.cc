@@ -75,7 +75,7 @@ const Table::Row* Table::find(const std::string& who) const {
 const Table::Row* Table::best_peer() const {
   const Row* best = nullptr;
   for (const auto& row : rows_) {
-    if (row.who == kFloor || is_ours(row.who) || row.values.empty()) continue;
+    if (row.who == kFloor || row.who == kNoLogger || is_ours(row.who) || row.values.empty()) continue;
     const bool beats = !best || (better_ == Better::kLower ? median(row.values) < median(best->values) : median(row.values) > median(best->values));
     if (beats) best = &row;
   }

@@ -68,6 +68,7 @@ class Report {
 // ---- Services.
 
 inline constexpr const char* kFloor = "floor";
+inline constexpr const char* kNoLogger = "a file, no logger";
 
 // `count` services of one contestant, in a new directory.
 class Arena {

@@ -138,7 +138,7 @@ const std::vector<Contestant> kContestants = {
      }},
     {"s6 (s6-log)", [](const auto& directory, long width, long bytes) { return through_pipe({"s6-log", "n1000", "s16777216", directory}, width, bytes); }},
     {"supervisord", of_supervisord},
-    {"a file, no logger", of_file},
+    {kNoLogger, of_file},
 };
 
 }  // namespace
