@@ -77,15 +77,8 @@ void remove_with_all(const fs::path& directory) {
   });
 }
 
-// At once, or a supervisor that puts control back would come between.
-void plant(const Site& site, const std::function<void(const fs::path&)>& make) {
-  const auto planted = site.work() / "planted";
-  make(planted);
-  if (renameat2(AT_FDCWD, planted.c_str(), AT_FDCWD, site.control().c_str(), RENAME_EXCHANGE) < 0) throw std::runtime_error("control cannot be replaced");
-}
-
 void heal_control(const peers::Kind& kind, const std::function<void(const fs::path&)>& make) {
-  heal(kind, {}, [&](Site& site) { plant(site, make); });
+  heal(kind, {}, [&](Site& site) { plant(site.work() / "planted", site.control(), make); });
 }
 
 const std::string kVictim = "precious\n";

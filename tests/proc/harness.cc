@@ -506,6 +506,12 @@ double processor_time(pid_t pid) {
   return static_cast<double>(user + system) / static_cast<double>(sysconf(_SC_CLK_TCK));
 }
 
+void plant(const fs::path& aside, const fs::path& entry, const std::function<void(const fs::path&)>& make) {
+  make(aside);
+  if (renameat2(AT_FDCWD, aside.c_str(), AT_FDCWD, entry.c_str(), RENAME_EXCHANGE) < 0)
+    throw std::system_error(errno, std::generic_category(), entry);
+}
+
 // ---- Servers
 
 std::string ask(const fs::path& path, const std::string& question) {

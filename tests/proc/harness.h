@@ -177,6 +177,9 @@ void kill_users_of(const fs::path& directory);
 [[nodiscard]] bool is_running(const std::string& line);
 [[nodiscard]] double processor_time(pid_t pid);  // seconds that it has used
 
+// Makes something at `aside` and exchanges it for the entry: at once, or a supervise that puts entries back would come between.
+void plant(const fs::path& aside, const fs::path& entry, const std::function<void(const fs::path&)>& make);
+
 // ---- Servers.
 
 // The first bytes of the answer to this question, which a Unix socket or a port of this host was asked; empty where

@@ -1059,8 +1059,7 @@ TEST_CASE("A link in the place of a log or a FIFO is not followed") {
   for (const std::string name : {"__stdout", "supervise/stdout", "supervise/logger"}) {
     const auto plain = fs::path(name).filename().string();
     write_file(svc.work() / ("victim." + plain), "precious");
-    fs::rename(svc / name, svc.work() / ("taken." + plain));
-    fs::create_symlink(svc.work() / ("victim." + plain), svc / name);
+    plant(svc.work() / ("taken." + plain), svc / name, [&](const fs::path& place) { fs::create_symlink(svc.work() / ("victim." + plain), place); });
   }
   svc.await_that("the log", [&] { return mode_of(svc / "__stdout") == "file 0600" && fs::file_size(svc / "__stdout") > 0; });
   svc.write("k");

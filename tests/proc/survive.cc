@@ -208,15 +208,11 @@ void remove_with_all(const fs::path& directory) {
   }));
 }
 
-// Whatever bears the name by now: supervise may have put it back a moment ago.
-void take_away(const Supervised& svc, const std::string& name) { fs::rename(svc / name, svc.work() / ("taken." + name)); }
-
 TEST_CASE("Entries that somebody replaced by files are put back") {
   const Supervised svc({.command = service({})});
   const auto pid = svc.await_service();
   for (const std::string name : {"lock", "control", "svcontrol", "ok", "status", "state", "supervise"}) {
-    take_away(svc, name);
-    write_file(svc / name, "planted", 0644);
+    plant(svc.work() / ("taken." + name), svc / name, [](const fs::path& place) { write_file(place, "planted", 0644); });
   }
   check_recovery(svc, pid);
 }
@@ -227,8 +223,7 @@ TEST_CASE("Entries that somebody replaced by links are put back and nothing behi
   for (const std::string name :
        {"lock", "control", "svcontrol", "ok", "status", "state", "supervise", "supervise.log", "supervise.log.wf"}) {
     write_file(svc.work() / ("victim." + name), "precious");
-    take_away(svc, name);
-    fs::create_symlink(svc.work() / ("victim." + name), svc / name);
+    plant(svc.work() / ("taken." + name), svc / name, [&](const fs::path& place) { fs::create_symlink(svc.work() / ("victim." + name), place); });
   }
   check_recovery(svc, pid);
   for (const auto& entry : fs::directory_iterator(svc.work().path()))
@@ -239,8 +234,7 @@ TEST_CASE("Entries that somebody replaced by directories do not end supervise") 
   const Supervised svc({.command = service({})});
   const auto pid = svc.await_service();
   for (const std::string name : {"lock", "control", "svcontrol", "ok", "status", "state"}) {
-    fs::remove(svc / name);
-    fs::create_directory(svc / name);
+    plant(svc.work() / ("taken." + name), svc / name, [](const fs::path& place) { fs::create_directory(place); });
   }
   ::kill(pid, SIGKILL);
   svc.await_that("the successor", [&] {
@@ -258,9 +252,10 @@ TEST_CASE("Entries that somebody replaced by directories do not end supervise") 
 TEST_CASE("Directories with content in the place of entries do not end supervise") {
   const Supervised svc({.command = service({})});
   const auto pid = svc.await_service();
-  fs::remove(svc / "control");
-  fs::create_directory(svc / "control");
-  write_file(svc / "control/keep", "precious");
+  plant(svc.work() / "taken", svc / "control", [](const fs::path& place) {
+    fs::create_directory(place);
+    write_file(place / "keep", "precious");
+  });
   CHECK(holds_for(1500ms, [&] { return alive(svc.pid()) && alive(pid); }));
   const auto time = [&] {
     const auto stat = text_of("/proc/" + std::to_string(svc.pid()) + "/stat");
