@@ -44,7 +44,7 @@ class Run {
     if (!bench_.ended()) bench_.run_until(now_ += core::seconds(20));
     // What the service left behind would be taken for it.
     for (auto& [pid, child] : bench_.system.children())
-      if (child.program == kWorker && bench_.state("pid") != std::to_string(pid)) {
+      if (child.alive && child.program == kWorker && bench_.state("pid") != std::to_string(pid)) {
         bench_.system.die(child, core::Outcome::code(0));
         child.reaped = child.parent != bench_.system.pid;
       }
