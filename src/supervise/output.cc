@@ -392,8 +392,8 @@ void Output::rotate() {
 
 std::size_t Output::read_reports(std::span<char> into) {
   const auto n = system_.read(reports_.get(), into);
-  // The end: that logger is no more.
-  if (n && *n == 0) reports_ = {};
+  // The end, as that logger is no more; or what is readable and can't be read, which would be tried again and again.
+  if (!n || *n == 0) reports_ = {};
   return n ? *n : 0;
 }
 
