@@ -55,21 +55,18 @@ void sweep(Site& site, const std::function<void()>& act) {
   const auto trace = site.work() / "trace";
   std::size_t done = 0, injected = 0;
   for (std::size_t i = 0; i < all.size(); i += in_full<std::size_t>(1, 13)) {
-    const auto fails = [&](const std::string& what) { return Failure(what + " (" + all[i].text() + ")"); };
     try {
-      const Tracer tracer(site.supervisor(), {"-e", all[i].option()}, trace);
-      act();
-    } catch (const Failure& failure) {
-      throw fails(failure.what());
-    }
-    ++done;
-    injected += text_of(trace).find("(INJECTED)") != std::string::npos;
-    try {
+      {
+        const Tracer tracer(site.supervisor(), {"-e", all[i].option()}, trace);
+        act();
+      }
+      ++done;
+      injected += text_of(trace).find("(INJECTED)") != std::string::npos;
       site.await_running();
       site.await_told();
       site.check_alone();
     } catch (const Failure& failure) {
-      throw fails(failure.what());
+      throw Failure(failure.what() + (" (" + all[i].text() + ")"));
     }
   }
   site.check_everything();
