@@ -54,9 +54,10 @@ std::vector<std::string> joined(const std::vector<std::string>& words) {
   for (std::size_t i = 0; i < words.size(); ++i) {
     out.push_back(words[i]);
     static const std::vector<std::string> kNames = {"--timeout", "--initial-check-delay", "--heartbeat-file", "--grace-period", "--max-restarts", "--backoff-factor", "--backoff-max"};
-    const bool is_option = i != 0 && words[i].size() > 1 && words[i][0] == '-' && words[i] != "--";
-    // Only before anything that may take the word for its own.
-    ended = ended || (i != 0 && (!is_option || words[i][1] != '-'));
+    // The program's name is none, and only before anything that may take the word for its own.
+    if (i == 0) continue;
+    const bool is_option = words[i].size() > 2 && words[i].starts_with("--");
+    ended = ended || !is_option;
     if (ended || std::find(kNames.begin(), kNames.end(), words[i]) == kNames.end() || i + 1 == words.size() || words[i + 1].empty()) continue;
     out.back() += "=" + words[++i];
   }
