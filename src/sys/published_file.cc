@@ -21,12 +21,13 @@ PublishedFile::PublishedFile(System& system, const char* name, const char* spare
 Status PublishedFile::publish_by_exchange(int dir, std::string_view content) {
   if (!spare_.fd || spare_renamed_) return Errno{EBADF};
   if (const auto filled = fill(spare_, content); !filled) return filled;
-  const auto exchanged = system_.exchange(dir, spare_name_, name_);
-  const bool impossible = exchanged.error().number == ENOSYS || exchanged.error().number == EINVAL;
-  if (!exchanged && !impossible) return exchanged;
-  if (impossible)
-    if (const auto renamed = system_.rename(dir, spare_name_, name_); !renamed) return renamed;
-  spare_renamed_ = impossible;
+  // Nothing else is to have our name, not even the spare's.
+  auto done = live_.fd ? system_.exchange(dir, spare_name_, name_) : Status(Errno{ENOENT});
+  const auto error = done.error().number;
+  const bool is_renamed = error == ENOSYS || error == EINVAL || error == ENOENT;
+  if (is_renamed) done = system_.rename(dir, spare_name_, name_);
+  if (!done) return done;
+  spare_renamed_ = is_renamed;
   std::swap(live_, spare_);
   return ok();
 }
@@ -34,7 +35,7 @@ Status PublishedFile::publish_by_exchange(int dir, std::string_view content) {
 Status PublishedFile::publish(int dir, std::string_view content) {
   prepare(dir);
   // What an earlier run left has its place on the disk, even if that is full now.
-  if (!live_.fd) {
+  if (!live_.fd && !spare_.fd) {
     if (auto live = take_over(dir, name_)) live_ = std::move(*live);
     if (auto spare = take_over(dir, spare_name_); spare && live_.fd) spare_ = std::move(*spare);
   }
@@ -108,9 +109,11 @@ Status PublishedFile::fill(Copy& copy, std::string_view content) {
 bool PublishedFile::check(int dir) {
   prepare(dir);
   if (!live_.fd || !spare_.fd) return false;
-  const bool intact = is_entry(system_, dir, name_, live_.fd.get()) && is_entry(system_, dir, spare_name_, spare_.fd.get());
-  if (!intact) spare_ = {};
-  return intact;
+  const bool is_live = is_entry(system_, dir, name_, live_.fd.get()), is_spare = is_entry(system_, dir, spare_name_, spare_.fd.get());
+  if (!is_spare) spare_ = {};
+  // The spare takes its place, on a full disk as well.
+  else if (!is_live) live_ = {};
+  return is_live && is_spare;
 }
 
 void PublishedFile::detach() {

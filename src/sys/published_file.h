@@ -1,5 +1,5 @@
 // A small file that readers always see whole: written into a spare of full size, then exchanged with it. So publishing
-// makes no inode, never shows half a record, and works on a full disk. Where names can't be exchanged the spare is renamed
+// makes no inode, never shows half a record, and works on a full disk. Where names can't be exchanged, or the file is gone, the spare is renamed
 // over the other, and a new one made; where even that fails the content is written in place, with newlines in the place of what was longer.
 #pragma once
 
@@ -24,7 +24,7 @@ class PublishedFile {
   // Makes a new spare if the last one was renamed.
   void prepare(int dir);
 
-  // Whether the file is still there under its name. If not, the next publication makes it again.
+  // Whether the file and its spare are still there under their names. If not, the next publication makes them again.
   [[nodiscard]] bool check(int dir);
 
   // Forgets the files, for another directory.

@@ -87,6 +87,26 @@ TEST_CASE("a full disk delays no restart and leaves status right") {
   }
 }
 
+TEST_CASE("a record that is removed while the disk is full is put back, and the next supervise finds the service") {
+  for (const auto* name : {"state", "status", "supervise/status", ".state", ".status"}) {
+    Bench bench;
+    REQUIRE(bench.start());
+    bench.system.at(seconds(2), [&] { bench.system.free_blocks = 0; });
+    bench.system.at(seconds(3), [&] { bench.system.remove_tree(Bench::path(name)); });
+    bench.service_dies_at(seconds(5), Outcome::code(1));
+    for (const int second : {4, 6}) {
+      bench.run_until(seconds(second));
+      INFO(name << " at " << second);
+      CHECK(bench.unsettled() == "");
+    }
+    bench.kill_supervise();
+    REQUIRE(bench.start());
+    bench.run_until(seconds(8));
+    CHECK(bench.violations() == "");
+    CHECK(bench.services().size() == 2);
+  }
+}
+
 TEST_CASE("a system that cannot exchange names still publishes whole records") {
   for (const int error : {ENOSYS, EINVAL}) {
     Bench bench;

@@ -335,8 +335,9 @@ Result<std::size_t> SimSystem::store(Op op, int fd, std::size_t offset, std::str
   const Exempt exempt;
   const auto* error = fails(op);
   if (error && error->number != kShort) return Errno{error->number};
-  if (error) data = data.substr(0, data.size() / 2);
+  const auto half = data.substr(0, data.size() / 2);
   if (fd == 2) {
+    if (error) data = half;
     stderr_ += data;
     return data.size();
   }
@@ -344,6 +345,9 @@ Result<std::size_t> SimSystem::store(Op op, int fd, std::size_t offset, std::str
   if (!into || !writes(into->mode)) return Errno{EBADF};
   auto& content = into->node->data;
   if (offset == std::string::npos) offset = appends(into->mode) ? content.size() : into->offset;
+  // What changes bytes that are there, within a block, is done as a whole or not at all.
+  const bool within_block = offset + data.size() <= content.size() && offset / kBlock == (offset + data.size()) / kBlock;
+  if (error && !within_block) data = half;
   const auto more = [&](std::size_t n) { return std::max<std::int64_t>(0, blocks(offset + n) - blocks(content.size())); };
   std::size_t n = data.size();
   while (n > 0 && more(n) > free_blocks) --n;

@@ -1,6 +1,7 @@
 // A state file that somebody forged, found by a supervise in the simulated world where a service of the last one may still run:
-// no signal is for a stranger, whatever it says. In it `@p` and `@s` stand for pid and start of the service, `@o` for a process
-// of somebody else, and `@t` for when that was started. The first line, without its end, is what happens then.
+// no signal is for a stranger, whatever it says, unless it names one with its start and the boot. That is believed: nobody else
+// can write such a file of ours. In it `@p` and `@s` stand for pid and start of the service, `@o` for a process of somebody else,
+// and `@t` for when that was started. The first line, without its end, is what happens then.
 #include "core/state.h"
 #include "fault/bench.h"
 #include "fuzz/fuzz.h"
@@ -42,10 +43,15 @@ FUZZ(adoption) {
   bench.system.find(bench.path("state"))->data = forged;
   const auto named = core::recorded_processes(forged);
   const bool is_known = named.service == core::ProcessId{first.pid, first.start} && named.boot_id == "boot";
+  const bool is_stranger_named = named.service == core::ProcessId{kStranger, kStrangerStart} && named.boot_id == "boot";
   // It says that another supervise lives, which is waited for.
   bench.system.set_horizon(core::kNever);
   if (!bench.start()) {
     fuzz::require(bench.error().find("already supervised") != std::string::npos, "it does not start: " + bench.error());
+    return;
+  }
+  if (is_stranger_named) {
+    fuzz::require(bench.services().size() == 1, "a service beside the one that is named");
     return;
   }
   // Until it had been published anew it was what we made of it.

@@ -7,7 +7,7 @@ namespace {
 
 using namespace sim::log;
 
-constexpr std::size_t kMaxSteps = 120, kMaxCall = 2000;
+constexpr std::size_t kMaxSteps = 60, kMaxCall = 2000;
 
 struct Course {
   LogSpec spec;
@@ -56,7 +56,7 @@ FUZZ(log_writer) {
     else if (choice == 254) world.writer().ask_rotation();
     else if (choice == 253) world.pass(std::chrono::hours(1));
     else if (choice >= 128) (void)world.advance();
-    else if (choice >= 100) world.put(std::string((choice - 99) * 8U, 'x') + (choice % 2 == 0 ? "\n" : ""));
+    else if (choice >= 100) world.put(std::string((choice - 99) * 4U, 'x') + (choice % 2 == 0 ? "\n" : ""));
     else world.put(bytes.text(choice));
   }
   const bool anew = disturbances != 0 || input.find('\xff') != std::string_view::npos;
