@@ -1,4 +1,4 @@
-// F04 to F08: what happens to the file system and the entries in which a supervisor keeps its files.
+// F04 to F08 and F24: what happens to the file system and the entries in which a supervisor keeps its files.
 #include <fcntl.h>
 #include <sys/mount.h>
 #include <stdio.h>
@@ -23,6 +23,20 @@ struct Disk {
     mount_tmpfs(path, options + ",mode=0755");
   }
   ~Disk() { umount2(path.c_str(), MNT_DETACH); }
+
+  TempDir work;
+  fs::path path = work / "disk";
+};
+
+// An ext4 of 16 MB in a file.
+struct Image {
+  Image() {
+    skip_unless(is_root() && enter_own_mounts(), "no mount namespace");
+    fs::create_directory(path);
+    const auto made = shell("truncate -s 16M image && mkfs.ext4 -q -F image && mount -o loop,errors=remount-ro image disk", work.path());
+    skip_unless(made.code == 0, "no loop device to be had");
+  }
+  ~Image() { umount2(path.c_str(), MNT_DETACH); }
 
   TempDir work;
   fs::path path = work / "disk";
@@ -111,31 +125,22 @@ FAULT("F05b the directory is made read-only: the service dies; d; u; writable ag
 }
 
 FAULT("F05c the file system is remounted read-only by an error of its disk: the service dies; d; u") {
-  skip_unless(is_root() && enter_own_mounts(), "no mount namespace");
-  TempDir work;
-  const auto image = work / "image";
-  const auto disk = work / "disk";
-  fs::create_directory(disk);
-  const auto made = shell("truncate -s 16M image && mkfs.ext4 -q -F image && mount -o loop,errors=remount-ro image disk", work.path());
-  skip_unless(made.code == 0, "no loop device to be had");
-  const auto device = fs::path(shell("findmnt -n -o SOURCE disk", work.path()).out);
+  const Image disk;
+  const auto device = fs::path(shell("findmnt -n -o SOURCE " + disk.path.string()).out);
   const auto trigger = "/sys/fs/ext4/" + lines_in(device.filename()).front() + "/trigger_fs_error";
-  {
-    Site site(kind, {.top = disk / "top"});
-    site.start();
-    write_file(trigger, "fault");
-    const auto pid = site.service();
-    site.kill_service();
-    site.await_running(pid);
-    // What is on the disk stays as it was: no status to be right. It can be told, and it ends what it started.
-    site.tell('d');
-    site.await_stopped();
-    site.tell('u');
-    site.await("deaf to u", [&] { return site.copies().size() == 1; });
-    site.check_alone();
-    site.check_cost();
-  }
-  umount2(disk.c_str(), MNT_DETACH);
+  Site site(kind, {.top = disk.path / "top"});
+  site.start();
+  write_file(trigger, "fault");
+  const auto pid = site.service();
+  site.kill_service();
+  site.await_running(pid);
+  // What is on the disk stays as it was: no status to be right. It can be told, and it ends what it started.
+  site.tell('d');
+  site.await_stopped();
+  site.tell('u');
+  site.await("deaf to u", [&] { return site.copies().size() == 1; });
+  site.check_alone();
+  site.check_cost();
 }
 
 FAULT("F05d the start is on a full disk; room again") {
@@ -227,4 +232,19 @@ FAULT("F08c control is replaced by a link to another file") {
 FAULT("F08d control is replaced by a device") {
   skip_unless(is_root(), "needs root");
   heal_control(kind, [](const fs::path& control) { skip_unless(mknod(control.c_str(), S_IFCHR | 0600, 0x103) == 0, "no device to be made"); });
+}
+
+FAULT("F24 every write to the file system hangs for 10 s, in which the service dies: afterwards all is right") {
+  const Image disk;
+  Site site(kind, {.top = disk.path / "top"});
+  site.start();
+  const auto pid = site.service();
+  skip_unless(shell("fsfreeze -f " + disk.path.string()).code == 0, "no fsfreeze");
+  site.begin_fault();
+  site.kill_service();
+  (void)holds_for(in_full<Clock::duration>(10s, 1s), [&] { return site.has_supervisor(); });
+  (void)shell("fsfreeze -u " + disk.path.string());
+  site.await_running(pid);
+  site.check_everything();
+  site.check_cost();
 }

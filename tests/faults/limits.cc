@@ -77,44 +77,58 @@ class FakeClock {
   TempDir work_;
 };
 
-// A control group of its own in which processes can be frozen; of either version.
-class Freezer {
+// A control group of its own, of either version.
+class ControlGroup {
  public:
-  Freezer() {
-    for (const fs::path root : {"/sys/fs/cgroup/freezer", "/sys/fs/cgroup", "/sys/fs/cgroup/unified"}) {
+  // Throws Skipped unless it has one of these files.
+  ControlGroup(const std::string& controller, const Words& files) {
+    for (const fs::path root : {"/sys/fs/cgroup/" + controller, std::string("/sys/fs/cgroup"), std::string("/sys/fs/cgroup/unified")}) {
       std::error_code error;
       const auto group = root / ("supervise-faults-" + std::to_string(getpid()));
-      if (!fs::exists(root / "cgroup.procs") || !fs::create_directory(group, error) || error) continue;
-      if (fs::exists(group / "freezer.state") || fs::exists(group / "cgroup.freeze")) {
-        root_ = root, group_ = group;
-        return;
-      }
+      if (!fs::exists(root / "cgroup.procs")) continue;
+      put(root / "cgroup.subtree_control", "+" + controller);
+      if (!fs::create_directory(group, error) || error) continue;
+      root_ = root, group_ = group;
+      if (std::ranges::any_of(files, [&](const auto& file) { return fs::exists(group / file); })) return;
       fs::remove(group, error);
     }
-    throw Skipped("no freezer to be had");
+    throw Skipped("no control group for " + controller + " to be had");
   }
-  ~Freezer() {
-    freeze(false);
+  ~ControlGroup() {
     std::error_code error;
     for (const auto& pid : lines_of(group_ / "cgroup.procs")) put(root_ / "cgroup.procs", pid);
     fs::remove(group_, error);
   }
+  ControlGroup(const ControlGroup&) = delete;
+  ControlGroup& operator=(const ControlGroup&) = delete;
+
   void add(pid_t pid) const { put(group_ / "cgroup.procs", std::to_string(pid)); }
-  void freeze(bool frozen) const {
-    if (fs::exists(group_ / "freezer.state")) put(group_ / "freezer.state", frozen ? "FROZEN" : "THAWED");
-    else put(group_ / "cgroup.freeze", frozen ? "1" : "0");
+  // The first of these files that is there: what each version has for the same thing.
+  void set(const std::vector<std::pair<std::string, std::string>>& values) const {
+    for (const auto& [file, value] : values)
+      if (fs::exists(group_ / file)) return put(group_ / file, value);
   }
 
  private:
   static void put(const fs::path& file, const std::string& text) {
     try {
       write_file(file, text);
-    } catch (const std::system_error&) {    // a process that has gone
+    } catch (const std::system_error&) {    // a process that has gone, or what this version does not have
     }
   }
 
   fs::path root_;
   fs::path group_;
+};
+
+class Freezer {
+ public:
+  ~Freezer() { freeze(false); }
+  void add(pid_t pid) const { group_.add(pid); }
+  void freeze(bool frozen) const { group_.set({{"freezer.state", frozen ? "FROZEN" : "THAWED"}, {"cgroup.freeze", frozen ? "1" : "0"}}); }
+
+ private:
+  ControlGroup group_{"freezer", {"freezer.state", "cgroup.freeze"}};
 };
 
 }  // namespace
@@ -144,6 +158,29 @@ FAULT("F12b no memory left for the supervisor for 5 s: the service dies") {
   Site site(kind, {});
   site.start();
   survive_limit(site, "as", std::to_string(std::atol(process_field(site.supervisor(), "VmSize").c_str()) * 1024), "unlimited");
+}
+
+FAULT("F12c the service takes all memory of the control group that it shares with its supervisor: for 10 s each run is killed") {
+  const ControlGroup group("memory", {"memory.limit_in_bytes", "memory.max"});
+  TempDir work;
+  const auto hunger = work / "hunger";
+  Site site(kind, {.verbs = {"await", hunger, "take", "200"}});
+  site.start();
+  const auto pid = site.service();
+  group.add(site.supervisor());
+  site.kill_service();
+  site.await_running(pid);
+  const std::string limit = "67108864";
+  group.set({{"memory.limit_in_bytes", limit}, {"memory.max", limit}});
+  group.set({{"memory.memsw.limit_in_bytes", limit}, {"memory.swap.max", "0"}});
+  const auto before = site.starts();
+  write_file(hunger, "");
+  (void)holds_for(in_full<Clock::duration>(10s, 2500ms), [&] { return site.has_supervisor(); });
+  if (site.starts() == before) throw std::runtime_error("the service lives without memory");
+  fs::remove(hunger);
+  site.await_running();
+  site.check_everything();
+  site.check_cost();
 }
 
 FAULT("F17a the program of the service is not there for 15 s") {

@@ -7,7 +7,7 @@ namespace {
 
 using namespace sim::log;
 
-constexpr std::size_t kMaxSteps = 60, kMaxCall = 2000;
+constexpr std::size_t kMaxSteps = 40, kMaxCall = 2000;
 
 struct Course {
   LogSpec spec;

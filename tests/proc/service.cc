@@ -15,6 +15,7 @@
 //   append FILE TEXT      append a line
 //   touch FILE            create it
 //   await FILE            wait until it exists
+//   take MEGABYTES        of memory, and use all of it
 //   sleep MILLISECONDS
 //   first FILE N WORD...  carry out the next N words only if FILE does not exist, and create it
 //   child N WORD...       fork a child that carries out the next N words
@@ -293,7 +294,6 @@ void send_garbage() {
     send_to_supervisor(text);
 }
 
-// Ends of itself, so that no mishap of a test leaves it behind for ever.
 // Ends by itself, because nobody could catch one that gets away.
 [[noreturn]] void chain(long milliseconds) {
   constexpr long kLifetime = 3;
@@ -389,6 +389,8 @@ class Performer {
       signal(signal_number(next()), SIG_IGN);
     } else if (verb == "sleep") {
       sleep_for(atol(next()));
+    } else if (verb == "take") {
+      for (long megabytes = atol(next()); megabytes > 0; --megabytes) std::memset(new char[1 << 20], 1, 1 << 20);
     } else if (verb == "session") {
       setsid();
     } else if (verb == "first") {
