@@ -371,7 +371,11 @@ void Daemon::end_tree() {
   std::array<char, core::kMaxNotification> buffer;
   while (now_.mono >= notify_hold_) {
     const auto datagram = system_.receive(signs_.socket(), buffer);
-    if (!datagram) break;
+    if (!datagram) {
+      // One that can't be had now is not asked for again and again.
+      if (datagram.error().number != EAGAIN) notify_hold_ = core::after(now_.mono, kPause);
+      break;
+    }
     // However much is sent, so much is read in a while and no more.
     if (now_.mono >= core::after(notify_since_, kNotifyPause)) {
       notify_since_ = now_.mono;

@@ -24,7 +24,11 @@ constexpr const char* kEntries[] = {"control", "ok", "lock", "status", "state", 
 
 class Run {
  public:
-  explicit Run(std::string_view input) : bytes_(input), files_(bytes_.flag() ? "stdout_logfile_maxbytes : 0\nstderr_logfile_maxbytes : 0\n" : ""), bench_(kConfs[bytes_.below(7)] + files_, bytes_.flag() ? "/bin/hook" : "") {
+  explicit Run(std::string_view input)
+      : bytes_(input),
+        files_(bytes_.flag() ? "stdout_logfile_maxbytes : 0\nstderr_logfile_maxbytes : 0\n" : ""),
+        conf_(kConfs[bytes_.below(7)] + files_),
+        bench_(conf_, bytes_.flag() ? "/bin/hook" : "") {
     bench_.system.fault = [this](sim::Op op, std::size_t) -> const sim::Error* {
       const auto& errors = sim::errors_of(op);
       return op == faulty_ && !errors.empty() ? &errors[which_ % errors.size()] : nullptr;
@@ -104,7 +108,9 @@ class Run {
   }
 
   fuzz::Bytes bytes_;
+  // The input is read in this order, whatever the compiler.
   std::string files_;    // the service writes its output itself, in all configurations
+  std::string conf_;
   sim::Bench bench_;
   core::Nanos now_{0};
   std::optional<sim::Op> faulty_;

@@ -21,7 +21,8 @@ Course course_of(fuzz::Bytes& bytes) {
   out.has_stamps = stamps != LogStamps::kNone;
   const auto backups = bytes.below(4);
   out.checked.all_kept = backups != 0;
-  out.spec = spec_of(40 + bytes.byte() * 4U + (out.has_stamps ? 60 : 0), out.checked.all_kept ? 100'000 : bytes.below(4), stamps);
+  const auto maxbytes = 40 + bytes.byte() * 4U + (out.has_stamps ? 60 : 0);
+  out.spec = spec_of(maxbytes, out.checked.all_kept ? 100'000 : bytes.below(4), stamps);
   if (bytes.below(4) == 0) out.spec.in_status_directory = true;
   // What the input is about: the lines may be as long as it likes, and rotations may fail.
   out.checked.long_lines = true;
