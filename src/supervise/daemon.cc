@@ -73,7 +73,10 @@ Daemon::Started Daemon::start(const Lines& problems) {
   }
   if (auto refusal = refuse_second(); !refusal.empty()) return {kUsage, std::move(refusal), {}};
 
-  const auto left_running = identity_.handover ? own_snapshot() : find_service();
+  const auto state = directory_.recorded_state();
+  // It may name a service that runs, of which there is never to be a second copy.
+  if (!state && !identity_.handover) return {kSystemError, prefix + ": cannot read state: " + std::string(sys::error_text(state.error().number)) + "; try again, or remove it if nothing runs", {}};
+  const auto left_running = identity_.handover ? own_snapshot(*state) : find_service(*state);
   directory_.log().to_stderr(identity_.foreground);
   alarm_.emplace(system_, helpers_, identity_.name, identity_.directory, identity_.host, identity_.inherited.environment, null_.get());
   alarm_->use(alarm_->targets_of(service_.settings()));
@@ -126,7 +129,7 @@ std::string Daemon::refuse_second() {
 
 std::int32_t Daemon::other_supervise() {
   const auto state = directory_.recorded_state();
-  const auto recorded = core::recorded_processes(state.view());
+  const auto recorded = core::recorded_processes(state->view());
   const auto& other = recorded.supervise;
   const bool known = other.pid > 0 && other.pid != self_.pid && recorded.boot_id == identity_.boot_id &&
                      (other.start == 0 ? directory_.is_served() : sys::start_time(system_, other.pid) == other.start);

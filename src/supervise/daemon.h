@@ -75,11 +75,12 @@ class Daemon {
   void watch_main(const sys::ProcessInfo& info);
   void look_at_main();
   [[nodiscard]] bool is_service_there();
+  [[nodiscard]] bool has_service_ended();
   [[nodiscard]] bool is_command();
   [[nodiscard]] bool may_be_left();
-  [[nodiscard]] std::optional<core::Snapshot> find_service();
+  [[nodiscard]] std::optional<core::Snapshot> find_service(const core::StateText& state);
   void adopt(const core::Snapshot& snapshot);
-  [[nodiscard]] std::optional<core::Snapshot> own_snapshot();
+  [[nodiscard]] std::optional<core::Snapshot> own_snapshot(core::StateText state);
   void ask_program();
   void hand_over();
   void no_upgrade(std::string_view why, sys::Errno error);

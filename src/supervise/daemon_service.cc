@@ -214,12 +214,11 @@ void Daemon::watch_main(const sys::ProcessInfo& info) {
 // A look at a service that is not our child and may have ended. Its parent, which is not us, learns how; we may be told.
 void Daemon::look_at_main() {
   if (machine_.pid() == 0) return;
-  const bool lives = is_service_there();
-  if (lives && !main_) {
-    const auto info = system_.process(process_.pid);
-    return watch_main(info);
-  }
-  if (lives) return;
+  const auto info = system_.process(process_.pid);
+  const bool lives = process_.start != 0 && info.start == process_.start;
+  if (info.hidden) main_look_ = core::after(now_.mono, kLook);
+  if (lives && !main_) return watch_main(info);
+  if (lives || info.hidden) return;
   const auto end = main_ ? system_.end_of(main_.get()) : sys::Result<core::Outcome>(sys::Errno{ENOSYS});
   const bool may_come = !end && end.error().number == EAGAIN && ++main_looks_ < kMaxLooks;
   main_look_ = may_come ? core::after(now_.mono, kEndLook) : core::kNever;
@@ -232,6 +231,12 @@ void Daemon::look_at_main() {
 // Whether the pid of the service is the service's still, and not that of a stranger.
 bool Daemon::is_service_there() {
   return process_.start != 0 && sys::start_time(system_, process_.pid) == process_.start;
+}
+
+// Not the same as its not being there: a process that can't be looked at has neither ended nor is it known to be the service.
+bool Daemon::has_service_ended() {
+  const auto info = system_.process(process_.pid);
+  return !info.hidden && (process_.start == 0 || info.start != process_.start);
 }
 
 // Whether the service may be running that a supervise left of which nothing tells it from a stranger. It is the leader of a
@@ -255,16 +260,16 @@ bool Daemon::is_command() {
 }
 
 // What a supervise that was killed knew of the service, which it has left running, or down, or which has ended meanwhile.
-std::optional<core::Snapshot> Daemon::find_service() {
-  const auto state = directory_.recorded_state();
+std::optional<core::Snapshot> Daemon::find_service(const core::StateText& state) {
   const auto recorded = core::recorded_processes(state.view());
-  if (recorded.boot_id != identity_.boot_id) return std::nullopt;
+  // Where nothing tells which boot this is, it is taken for the same.
+  if (recorded.boot_id != identity_.boot_id && !identity_.boot_id.empty()) return std::nullopt;
   auto snapshot = core::recorded_snapshot(state.view());
   left_ = recorded.left;
   if (recorded.service.pid <= 0 || recorded.service.start == 0) return snapshot;
   process_ = recorded.service;
   if (snapshot) return snapshot;
-  if (!is_service_there()) {
+  if (has_service_ended()) {
     process_ = {};
     return std::nullopt;
   }
@@ -280,8 +285,7 @@ std::optional<core::Snapshot> Daemon::find_service() {
 }
 
 // What the program that this process was before knew of the service, which may have ended meanwhile; we are told how.
-std::optional<core::Snapshot> Daemon::own_snapshot() {
-  auto state = directory_.recorded_state();
+std::optional<core::Snapshot> Daemon::own_snapshot(core::StateText state) {
   // The file may be gone, or old.
   if (!identity_.state.empty()) state.clear(), state << identity_.state;
   const auto recorded = core::recorded_processes(state.view());
@@ -309,7 +313,7 @@ void Daemon::adopt(const core::Snapshot& snapshot) {
     return step(core::event::Exited{core::Outcome{}});
   }
   watch_main(system_.process(process_.pid));
-  const bool lives = is_service_there();
+  const bool lives = !has_service_ended();
   if (lives) output_.adopt(process_.pid);
   if (identity_.handover) return;
   if (!lives) return service_exited(core::Outcome{});

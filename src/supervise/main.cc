@@ -55,7 +55,6 @@ Identity identify(sys::System& system, const Options& options, const std::option
   const auto recorded = sys::read_file(system, (identity.directory + "/state").c_str(), core::kStateMax);
   identity.inherited.notify_name = core::recorded_notify_name(!identity.state.empty() ? identity.state : recorded ? *recorded : "");
   if (identity.inherited.notify_name.empty()) identity.inherited.notify_name = "supervise-" + sys::random_name();
-  identity.boot_id = sys::platform::boot_id(system);
   identity.program = sys::own_program();
   identity.foreground = options.foreground;
   return identity;
@@ -104,6 +103,7 @@ int check(sys::System& system, const Identity& identity) {
 // Returns the exit status of a supervise that failed; the daemon runs if there is none.
 std::optional<int> start(sys::System& system, Identity identity) {
   const bool resumes = identity.handover.has_value();
+  auto boot_id = sys::platform::boot_id(system);
   const auto umask = sys::clear_umask();
   identity.inherited.umask = resumes ? identity.handover->umask : umask;
   // One that resumes may have to wait, and signals are pending.
@@ -118,6 +118,13 @@ std::optional<int> start(sys::System& system, Identity identity) {
     service = load_service(system, identity, problems);
   }
   if (!service) return kUsage;
+  while (resumes && !boot_id) {
+    (void)system.wait({}, core::after(system.now().mono, core::seconds(1)));
+    boot_id = sys::platform::boot_id(system);
+  }
+  // Without it a service that runs would be taken for one of another boot.
+  if (!boot_id) return complain("cannot read the kernel's boot_id: " + std::string(sys::error_text(boot_id.error().number)) + "; try again", kSystemError);
+  identity.boot_id = *boot_id;
 
   sys::Launch launch;
   if (resumes) {

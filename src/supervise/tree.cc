@@ -21,6 +21,7 @@ sys::Result<Orphans> Tree::orphans(std::int32_t service, std::uint64_t started_s
   for (const auto pid : std::span(pids).first(*n)) {
     if (pid == service) continue;
     const auto info = system_.process(pid);
+    if (info.hidden) return sys::Errno{EAGAIN};
     if (info.start >= started_since && !helpers_.are(pid, info.session)) (void)out.push_back({pid, info});
   }
   return out;

@@ -46,9 +46,9 @@ Result<UniqueFd> open_ours(System& system, int dir, const char* name, FileType t
   return fd;
 }
 
-bool is_obstacle(Errno error) { return error.number == EINVAL || error.number == ELOOP || error.number == ENXIO; }
-
 }  // namespace
+
+bool is_obstacle(Errno error) { return error.number == EINVAL || error.number == ELOOP || error.number == ENXIO; }
 
 Status set_access(System& system, int fd, unsigned mode, std::uint32_t group) {
   const auto info = system.stat(fd);

@@ -13,6 +13,9 @@ namespace sys {
 enum class Writing { kAppend, kAnywhere };
 Result<UniqueFd> open_file(System& system, int dir, const char* name, unsigned mode, Writing writing = Writing::kAppend);
 
+// Of an attempt to open something of ours: another thing has the name.
+[[nodiscard]] bool is_obstacle(Errno error);
+
 // A regular file of ours for reading, or for rewriting; ENOENT or EINVAL if there is none or another thing.
 Result<UniqueFd> open_to_read(System& system, int dir, const char* name);
 Result<UniqueFd> open_to_rewrite(System& system, int dir, const char* name);

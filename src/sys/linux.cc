@@ -76,7 +76,12 @@ Result<std::string_view> read_start(const char* path, std::span<char> into) {
   std::size_t size = 0;
   while (size < into.size()) {
     const auto n = retried([&] { return ::read(fd, into.data() + size, into.size() - size); });
-    if (n <= 0) break;
+    if (n < 0) {
+      const int error = errno;
+      ::close(fd);
+      return Errno{error};
+    }
+    if (n == 0) break;
     size += static_cast<std::size_t>(n);
   }
   ::close(fd);
@@ -189,7 +194,10 @@ ProcessInfo process(std::int32_t pid) {
   path << "/proc/" << pid << "/stat";
   std::array<char, 1024> stat;
   const auto text = read_start(path.c_str(), stat);
-  return text ? parse_process(*text) : ProcessInfo();
+  if (text) return parse_process(*text);
+  ProcessInfo info;
+  info.hidden = pid > 0 && (::kill(pid, 0) == 0 || errno == EPERM);
+  return info;
 }
 
 // Needs CONFIG_PROC_CHILDREN, which every distribution's kernel has.
@@ -255,9 +263,10 @@ void reset_reserved_signal(int signal) {
 
 bool is_typed(const siginfo_t& info) { return info.si_code == SI_KERNEL; }
 
-std::string boot_id(System& system) {
+Result<std::string> boot_id(System& system) {
   const auto id = read_file(system, "/proc/sys/kernel/random/boot_id", 64);
-  return id ? id->substr(0, id->find('\n')) : "";
+  if (id) return id->substr(0, id->find('\n'));
+  return id.error().number == ENOENT ? Result(std::string()) : id.error();
 }
 
 std::string program_path() {

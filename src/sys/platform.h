@@ -80,8 +80,9 @@ void reset_reserved_signal(int signal);
 // Whether a signal comes from the terminal or the kernel. Portable: from no process.
 [[nodiscard]] bool is_typed(const siginfo_t& info);
 
-// Tells one boot from another; empty where nothing does. Portable: when it was, if that is recorded (getutxid(3)).
-[[nodiscard]] std::string boot_id(System& system);
+// Tells one boot from another; empty where nothing does, an error where that can't be read now. Portable: when it was, if
+// that is recorded (getutxid(3)).
+[[nodiscard]] Result<std::string> boot_id(System& system);
 // The file that this process executes. Portable: empty; sys::own_program() goes by argv[0].
 [[nodiscard]] std::string program_path();
 

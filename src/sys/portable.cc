@@ -148,7 +148,7 @@ void reset_reserved_signal(int) {}
 
 bool is_typed(const siginfo_t& info) { return info.si_code != SI_USER && info.si_code != SI_QUEUE; }
 
-std::string boot_id(System&) {
+Result<std::string> boot_id(System&) {
   utmpx wanted{};
   wanted.ut_type = BOOT_TIME;
   setutxent();

@@ -213,23 +213,25 @@ bool StatusDir::is_in_place() {
   return !found || !ours || is_same_file(*found, *ours);
 }
 
-core::StateText StatusDir::recorded_state() {
+Result<core::StateText> StatusDir::recorded_state() {
   core::StateText text;
   const auto fd = open_to_read(system_, dir_.get(), "state");
-  if (!fd) return text;
+  if (!fd) return fd.error().number == ENOENT || is_obstacle(fd.error()) ? Result(text) : fd.error();
   std::array<char, core::kStateMax> content{};
-  // A log that somebody has given this name is not for others to read; what we publish is.
   const auto info = system_.stat(fd->get());
-  if (!info || (info->mode & 0044U) != 0044U) return text;
+  if (!info) return info.error();
+  // A log that somebody has given this name is not for others to read; what we publish is.
+  if ((info->mode & 0044U) != 0044U) return text;
   const auto n = system_.read(fd->get(), content);
-  if (n) text << std::string_view(content.data(), *n);
+  if (!n) return n.error();
+  text << std::string_view(content.data(), *n);
   return text;
 }
 
 bool StatusDir::is_served() {
   if (ok_) return false;
   const auto state = recorded_state();
-  const auto other = core::recorded_processes(state.view()).supervise;
+  const auto other = core::recorded_processes(state->view()).supervise;
   if (other.pid == 0 || other.start != 0 || other.pid == system_.own_pid()) return false;
   return static_cast<bool>(owned(system_, system_.open(dir_.get(), "ok", OpenMode::kWrite, 0)));
 }

@@ -21,8 +21,9 @@ class StatusDir {
   // is taken away again if this fails.
   Failure open();
 
-  // What the state file says before this supervise publishes its own; empty where there is none that can be read.
-  [[nodiscard]] core::StateText recorded_state();
+  // What the state file says before this supervise publishes its own; empty where there is none, or none of ours. An error where
+  // it can't be read now.
+  [[nodiscard]] Result<core::StateText> recorded_state();
 
   // Takes a directory away again that open() has made.
   void abandon();

@@ -87,7 +87,7 @@ TEST_CASE("a full disk delays no restart and leaves status right") {
   }
 }
 
-TEST_CASE("a record that is removed while the disk is full is put back, and the next supervise finds the service") {
+TEST_CASE("a record that is removed while the disk is full is put back and the next supervise finds the service") {
   for (const auto* name : {"state", "status", "supervise/status", ".state", ".status"}) {
     Bench bench;
     REQUIRE(bench.start());

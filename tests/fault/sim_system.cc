@@ -58,6 +58,7 @@ const std::array<OpRow, kOps>& rows() {
       {"receiver", {{EMFILE}, {ENOMEM}}},
       {"receive", {{ENOMEM}}},
       {"children", {{EMFILE}, {ENOMEM}}},
+      {"process", {{EMFILE}}},
       {"watch_process", {{EMFILE}, {ENOSYS}}},
       {"spawn", {{EAGAIN}, {ENOMEM}, {ENOMEM, Stage::kExec}, {EMFILE, Stage::kExec}, {EACCES, Stage::kExec}, {ETXTBSY, Stage::kExec}}},
       {"reap", {{EINVAL}}},
@@ -729,6 +730,11 @@ void SimSystem::deliver(Child& child, int signal) {
 sys::ProcessInfo SimSystem::process(std::int32_t of) {
   const Exempt exempt;
   sys::ProcessInfo info;
+  if (fails(Op::kProcess)) {
+    const auto child = children_.find(of);
+    info.hidden = of == pid || others.contains(of) || (child != children_.end() && !child->second.reaped);
+    return info;
+  }
   if (of == pid) info.start = kOwnStart;
   if (const auto other = others.find(of); other != others.end()) info.start = other->second;
   const auto found = children_.find(of);

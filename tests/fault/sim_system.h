@@ -15,7 +15,7 @@ namespace sim {
 
 enum class Op {
   kOpen, kCreate, kRead, kReadAt, kWrite, kWriteAt, kTruncate, kStat, kStatAt, kMakeDirectory, kMakeFifo, kMakeLink, kReadLink,
-  kRemove, kRemoveDirectory, kRename, kExchange, kSetMode, kSetGroup, kLock, kWatch, kPipe, kMove, kPeek, kLockRecord, kFork, kReceiver, kReceive, kChildren, kWatchProcess, kSpawn, kReap, kKill, kKillForGood, kWait
+  kRemove, kRemoveDirectory, kRename, kExchange, kSetMode, kSetGroup, kLock, kWatch, kPipe, kMove, kPeek, kLockRecord, kFork, kReceiver, kReceive, kChildren, kProcess, kWatchProcess, kSpawn, kReap, kKill, kKillForGood, kWait
 };
 inline constexpr int kOps = static_cast<int>(Op::kWait) + 1;
 

@@ -150,6 +150,42 @@ TEST_CASE("any call may fail once at start in an old status directory") {
         Sweep::kAfterStart);
 }
 
+// What is wrong after a supervise was killed, and its service as well if it does not live, and the fault was that of the next one.
+std::string wrong_after_kill(const std::string& conf, bool lives, const Fault& fault, std::vector<Op>& calls) {
+  Bench bench(conf);
+  REQUIRE(bench.start());
+  bench.run_until(seconds(2));
+  bench.kill_supervise();
+  if (!lives) bench.system.die(*bench.service(), Outcome::code(1));
+  const auto before = bench.system.calls();
+  bench.system.fault = [&](Op, std::size_t call) { return call == before + fault.call ? &fault.error : nullptr; };
+  std::string text;
+  if (!bench.start()) {
+    if (bench.error().empty() || (bench.error_status() != 100 && bench.error_status() != 111)) text += "exit status " + std::to_string(bench.error_status()) + ": " + bench.error() + "; ";
+    // Its user tries again.
+    if (!bench.start()) return text + "it does not start again: " + bench.error();
+  }
+  bench.run_until(seconds(6));
+  calls.assign(bench.system.log().begin() + static_cast<std::ptrdiff_t>(before), bench.system.log().end());
+  if (bench.services().size() != (lives ? 1U : 2U)) text += std::to_string(bench.services().size()) + " starts; ";
+  return text + bench.violations() + bench.unsettled() + up(bench);
+}
+
+TEST_CASE("any call may fail once while the next supervise finds the service or its end") {
+  for (const std::string conf : {"", "forking : true\nkill_tree : true\n"})
+    for (const bool lives : {true, false}) {
+      std::vector<Op> calls, ignored;
+      REQUIRE(wrong_after_kill(conf, lives, {}, calls) == "");
+      std::string report;
+      for (std::size_t call = 0; call < calls.size(); ++call)
+        for (const auto& error : sim::errors_of(calls[call]))
+          if (const auto text = wrong_after_kill(conf, lives, {call, error}, ignored); !text.empty())
+            report += "\n" + std::to_string(call) + " (" + sim::name_of(calls[call]) + ") with errno " + std::to_string(error.number) + ": " + text;
+      INFO("it lives: " << lives << ", " << calls.size() << " calls, " << conf << report);
+      CHECK(report.empty());
+    }
+}
+
 TEST_CASE("any call may fail once while a service dies and is restarted") {
   sweep({"", "",
          [](Bench& b) {

@@ -1,5 +1,6 @@
-// C01 to C04: one system call of the supervisor fails, of those it makes from then on the first, the second and the fourth of
-// its kind, with each errno that its manual names and that is no defect of ours. The real calls of a real supervisor, by strace(1).
+// C01 to C05: one system call of the supervisor fails, of those it makes from then on the first, the second and the fourth of
+// its kind, at its start some more, with each errno that its manual names and that is no defect of ours. The real calls of a
+// real supervisor, by strace(1).
 #include "faults/site.h"
 
 using namespace faults;
@@ -25,7 +26,7 @@ struct Injection {
   }
 };
 
-std::vector<Injection> injections() {
+std::vector<Injection> injections(const std::vector<int>& which = {1, 2, 4}) {
   const std::vector<std::pair<std::string, std::string>> kinds = {
       {"openat open", "EMFILE ENFILE ENOMEM EACCES EIO ENOSPC EINTR"},
       {"write pwrite64", "ENOSPC EIO EINTR"},
@@ -44,22 +45,17 @@ std::vector<Injection> injections() {
   for (const auto& [calls, errors] : kinds) {
     std::istringstream in(errors);
     for (std::string error; in >> error;)
-      for (const int which : {1, 2, 4}) all.push_back({calls, error, which});
+      for (const int one : which) all.push_back({calls, error, one});
   }
   return all;
 }
 
-// Does `act` under each of them; a failure says under which.
-void sweep(Site& site, const std::function<void()>& act) {
-  const auto all = injections();
-  const auto trace = site.work() / "trace";
+// Does `act` with each of them, which leaves what the calls were in `trace`; a failure says with which. Returns with how many.
+std::size_t sweep(Site& site, const std::vector<Injection>& all, const fs::path& trace, const std::function<void(const Injection&)>& act) {
   std::size_t done = 0, injected = 0;
   for (std::size_t i = 0; i < all.size(); i += in_full<std::size_t>(1, 13)) {
     try {
-      {
-        const Tracer tracer(site.supervisor(), {"-e", all[i].option()}, trace);
-        act();
-      }
+      act(all[i]);
       ++done;
       injected += text_of(trace).find("(INJECTED)") != std::string::npos;
       site.await_running();
@@ -70,10 +66,19 @@ void sweep(Site& site, const std::function<void()>& act) {
     }
   }
   site.check_everything();
-  // Of what it is told it logs a few lines.
-  site.check_cost(done * 600);
   std::printf("%zu of %zu calls were made\n", injected, done);
   expect(injected * 3 > done, "hardly a call was made");
+  return done;
+}
+
+void sweep(Site& site, const std::function<void()>& act) {
+  const auto trace = site.work() / "trace";
+  const auto done = sweep(site, injections(), trace, [&](const Injection& injection) {
+    const Tracer tracer(site.supervisor(), {"-e", injection.option()}, trace);
+    act();
+  });
+  // Of what it is told it logs a few lines.
+  site.check_cost(done * 600);
 }
 
 }  // namespace
@@ -124,4 +129,26 @@ FAULT("C04 a system call fails: the supervisor is replaced by E (ours only)") {
   const auto log = lines_of(site.home() / "supervise.log");
   const auto upgrades = std::ranges::count_if(log, [](const std::string& line) { return line.find("supervise goes on as") != std::string::npos; });
   expect(upgrades > in_full(30, 2), "never upgraded");
+}
+
+FAULT("C05 a system call fails: the supervisor was KILLed and another one is started (ours only)") {
+  if (kind.name != "supervise") throw Meaningless();
+  skip_unless(harness::has_program("strace"), "no strace");
+  const auto is_traced = shell("strace -o /dev/null true").code == 0;
+  skip_unless(is_traced, "strace may not trace");
+  Site site(kind, {});
+  site.start();
+  TempDir work;
+  const auto trace = work / "trace";
+  (void)sweep(site, injections({1, 2, 3, 4, 5, 6, 8, 11, 16, 24, 32}), trace, [&, pid = site.service()](const Injection& injection) {
+    site.kill_supervisor();
+    site.fleet().set_wrapper({"strace", "-D", "-o", trace, "-e", injection.option()});
+    site.start_anew();
+    site.fleet().set_wrapper({});
+    // Who refuses leaves it to the user, who tries again.
+    (void)wait_until([&] { return !alive(site.supervisor()) || site.can_be_told(); });
+    if (!holds_for(100ms, [&] { return alive(site.supervisor()); })) site.start_anew();
+    site.await("deaf for ever", [&] { return site.can_be_told(); });
+    expect(site.copies() == std::vector<pid_t>{pid}, site.copies().empty() ? "service lost" : "two copies");
+  });
 }

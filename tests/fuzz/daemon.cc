@@ -76,7 +76,7 @@ class Run {
         which_ = bytes_.byte();
         return;
       case 6: return faulty_.reset();
-      case 7: return bench_.system.step_wall_clock(core::seconds(bytes_.number<std::int32_t>() / 2));
+      case 7: return bench_.system.step_wall_clock(core::seconds(bytes_.number<std::int32_t>() / 32));
       case 8: return remove();
       case 9: return start_again();
       case 10: return bench_.system.touch("/run/beat");
