@@ -112,6 +112,7 @@ class Daemon {
   void reload();
   void check_directory();
   void publish();
+  void learn_start();
   [[nodiscard]] sys::Failure write_status(const core::Facts& facts, sys::StatusDir::Means means);
   [[nodiscard]] core::StateText state_text(const core::Facts& facts) const;
   [[nodiscard]] core::Text<256> reason_text(const core::Facts& facts) const;

@@ -24,6 +24,7 @@ char level_byte(Level level) { return static_cast<char>('0' + static_cast<int>(l
 
 // Writes status and state if they would say anything new.
 void Daemon::publish() {
+  learn_start();
   const auto facts = machine_.facts();
   if (facts == published_ && status_told_) return;
   status_told_ = true;
@@ -38,6 +39,13 @@ void Daemon::publish() {
   if (failure) retry_ = std::min(retry_, core::after(now_.mono, kRetry));
   report(publishing_, failure);
   published_ = facts;
+}
+
+// The service may have been one that could not be looked at in the moment of its start.
+void Daemon::learn_start() {
+  if (!is_child_ || machine_.pid() == 0 || process_.start != 0) return;
+  process_ = {machine_.pid(), sys::start_time(system_, machine_.pid())};
+  if (process_.start != 0) published_.reset();
 }
 
 sys::Failure Daemon::write_status(const core::Facts& facts, sys::StatusDir::Means means) {

@@ -113,6 +113,22 @@ TEST_CASE("a service whose start nobody could tell is waited for and never signa
   CHECK(bench.violations() == "");
 }
 
+TEST_CASE("a service that could not be looked at in the moment of its start is known a second later") {
+  Bench bench;
+  static const sim::Error kNoDescriptor{24};
+  bench.system.fault = [&](sim::Op op, std::size_t) { return op == sim::Op::kProcess && bench.service() ? &kNoDescriptor : nullptr; };
+  REQUIRE(bench.start());
+  CHECK(bench.state("pid_start") == "0");
+  bench.system.fault = nullptr;
+  bench.run_until(seconds(2));
+  CHECK(bench.state("pid_start") == std::to_string(bench.service()->start));
+  replace_supervise(bench, seconds(3));
+  bench.run_until(seconds(4));
+  CHECK(bench.services().size() == 1);
+  CHECK_THAT(bench.log(), contains("adopted the service"));
+  CHECK(bench.violations() == "");
+}
+
 TEST_CASE("an adopted service is stopped by its pid and no stranger is signalled after that") {
   Bench bench("stopwaitsecs : 2\n");
   REQUIRE(bench.start());

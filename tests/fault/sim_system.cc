@@ -735,7 +735,10 @@ sys::ProcessInfo SimSystem::process(std::int32_t of) {
     info.hidden = of == pid || others.contains(of) || (child != children_.end() && !child->second.reaped);
     return info;
   }
-  if (of == pid) info.start = kOwnStart;
+  if (of == pid) {
+    info.start = kOwnStart;
+    info.session = pid;
+  }
   if (const auto other = others.find(of); other != others.end()) info.start = other->second;
   const auto found = children_.find(of);
   if (found == children_.end() || found->second.reaped) return info;

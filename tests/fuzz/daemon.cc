@@ -99,8 +99,9 @@ class Run {
   // Killed, and the next one finds what it left.
   void start_again() {
     bench_.kill_supervise();
-    // Where nothing could be written nothing tells of it.
-    if (auto* child = bench_.service(); child && faulty_ && bench_.state("pid") != std::to_string(child->pid)) bench_.system.die(*child, core::Outcome::code(0));
+    // Where nothing could be written nothing tells of it, and where it could not be looked at it is waited for.
+    if (auto* child = bench_.service(); child && faulty_ && (bench_.state("pid") != std::to_string(child->pid) || bench_.state("pid_start") == "0"))
+      bench_.system.die(*child, core::Outcome::code(0));
     faulty_.reset();
     bench_.write_conf("stopwaitsecs : 2\n" + files_);
     bench_.pass(100 * kMilli);
