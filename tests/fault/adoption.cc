@@ -53,8 +53,8 @@ TEST_CASE("the death of an adopted service is noticed at once with its exit and 
 TEST_CASE("where the kernel watches no process the death of an adopted service is noticed within a second or so") {
   Bench bench;
   REQUIRE(bench.start());
-  static const sim::Error kMissing{38};
-  bench.system.fault = [](sim::Op op, std::size_t) { return op == sim::Op::kWatchProcess ? &kMissing : nullptr; };
+  static const sim::Error missing{38};
+  bench.system.fault = [](sim::Op op, std::size_t) { return op == sim::Op::kWatchProcess ? &missing : nullptr; };
   replace_supervise(bench, seconds(3));
   bench.service_dies_at(seconds(5) + 300 * kMilli, Outcome::code(0));
   bench.run_until(seconds(7));
@@ -115,8 +115,8 @@ TEST_CASE("a service whose start nobody could tell is waited for and never signa
 
 TEST_CASE("a service that could not be looked at in the moment of its start is known a second later") {
   Bench bench;
-  static const sim::Error kNoDescriptor{24};
-  bench.system.fault = [&](sim::Op op, std::size_t) { return op == sim::Op::kProcess && bench.service() ? &kNoDescriptor : nullptr; };
+  static const sim::Error no_descriptor{24};
+  bench.system.fault = [&](sim::Op op, std::size_t) { return op == sim::Op::kProcess && bench.service() ? &no_descriptor : nullptr; };
   REQUIRE(bench.start());
   CHECK(bench.state("pid_start") == "0");
   bench.system.fault = nullptr;

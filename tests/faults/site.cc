@@ -108,7 +108,7 @@ std::string Site::report() const {
   return is_ours() ? text + "\n" + StatusDir(home()).report() : text + "\n";
 }
 
-void Site::kill_supervisor() {
+void Site::kill_supervisor() const {
   ::kill(supervisor_, SIGKILL);
   reap(supervisor_);
 }

@@ -73,7 +73,7 @@ class Site {
   void start();
   // Starts another supervisor without waiting for anything.
   void start_anew();
-  void kill_supervisor();
+  void kill_supervisor() const;
   void take_over(pid_t supervisor) { supervisor_ = supervisor; }    // from now on this is the one
   // Whether it lives. Where a scanner stands above each supervisor and starts it again, so does this, at most once a second.
   [[nodiscard]] bool has_supervisor();
@@ -145,7 +145,7 @@ class Tracer {
 [[nodiscard]] std::string numbered(long number);
 // The text is the lines of `numbers` from 1 on: of one run after the other, each without a gap, a double or a torn line.
 // The words that say what is wrong, or none. At least `runs` of them.
-[[nodiscard]] std::string wrong_with(const std::string& lines, std::size_t runs = 1);
+[[nodiscard]] std::string wrong_with(const std::string& text, std::size_t runs = 1);
 
 // Fills the file system of the directory; the file `filler` there is what to remove.
 void fill(const fs::path& directory);

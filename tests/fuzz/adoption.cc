@@ -40,7 +40,7 @@ FUZZ(adoption) {
   bench.system.others[kStranger] = kStrangerStart;
   if (choices.below(4) == 0) bench.system.die(*bench.service(), core::Outcome::code(0));
   const auto forged = filled_in(bytes.rest(), first).substr(0, core::kStateMax + 1000);
-  bench.system.find(bench.path("state"))->data = forged;
+  bench.system.find(sim::Bench::path("state"))->data = forged;
   const auto named = core::recorded_processes(forged);
   const bool is_known = named.service == core::ProcessId{first.pid, first.start} && named.boot_id == "boot";
   const bool is_stranger_named = named.service == core::ProcessId{kStranger, kStrangerStart} && named.boot_id == "boot";

@@ -9,7 +9,6 @@
 
 namespace {
 
-using core::Resolved;
 
 std::string printed(const core::Settings& settings) {
   std::string text;

@@ -59,8 +59,7 @@ FUZZ(log_cut) {
     rest.remove_prefix(cut.bytes);
   }
   std::string found;
-  for (std::size_t i = 0; i < files.size(); ++i) {
-    const auto& file = files[i];
+  for (const auto& file : files) {
     fuzz::require(file.size() <= std::max<std::size_t>(2 * limit, 1 + stamp.size()) + stamp.size(), "a file of " + std::to_string(file.size()) + " bytes");
     const bool begins_within = !found.empty() && found.back() != '\n';
     const auto lines = without(file, stamp, begins_within);

@@ -53,12 +53,12 @@ std::vector<std::string> joined(const std::vector<std::string>& words) {
   bool ended = false;
   for (std::size_t i = 0; i < words.size(); ++i) {
     out.push_back(words[i]);
-    static const std::vector<std::string> kNames = {"--timeout", "--initial-check-delay", "--heartbeat-file", "--grace-period", "--max-restarts", "--backoff-factor", "--backoff-max"};
+    static const std::vector<std::string> names = {"--timeout", "--initial-check-delay", "--heartbeat-file", "--grace-period", "--max-restarts", "--backoff-factor", "--backoff-max"};
     // The program's name is none, and only before anything that may take the word for its own.
     if (i == 0) continue;
     const bool is_option = words[i].size() > 2 && words[i].starts_with("--");
     ended = ended || !is_option;
-    if (ended || std::find(kNames.begin(), kNames.end(), words[i]) == kNames.end() || i + 1 == words.size() || words[i + 1].empty()) continue;
+    if (ended || std::find(names.begin(), names.end(), words[i]) == names.end() || i + 1 == words.size() || words[i + 1].empty()) continue;
     out.back() += "=" + words[++i];
   }
   return out;

@@ -305,7 +305,7 @@ class Supervisord final : public Fleet {
     return answer.find("200 OK") != std::string::npos && answer.find("<fault>") == std::string::npos;
   }
 
-  std::string ask(const std::string& request) {
+  [[nodiscard]] std::string ask(const std::string& request) const {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     const auto path = control(0).string();

@@ -181,9 +181,9 @@ TEST_CASE("Portably no output is lost where a supervise is killed or upgraded or
     if (i % 2 == 0) site.kill_and_start();
     write_file(site.work / "conf", "[svc]\nstdout_logfile_maxbytes : " + std::to_string(3 + i) + "KB\nstdout_logfile_backups : 900\n");
     site.dir.write("r");
-    site.dir.await_that("read again", [&] { return count_lines(site.dir / "supervise.log", "configuration read again") == static_cast<std::size_t>(i + 1); });
+    site.dir.await_that("read again", [&] { return count_lines(site.dir / "supervise.log", "configuration read again") == static_cast<std::size_t>(i) + 1; });
     site.dir.write("E");
-    site.dir.await_that("gone on", [&] { return count_lines(site.dir / "supervise.log", "supervise goes on as") == static_cast<std::size_t>(i + 1); });
+    site.dir.await_that("gone on", [&] { return count_lines(site.dir / "supervise.log", "supervise goes on as") == static_cast<std::size_t>(i) + 1; });
   }
   ::kill(pid, SIGKILL);
   site.dir.write("d");

@@ -401,8 +401,8 @@ class Performer {
       Performer(branch).perform();
     } else if (verb == "child") {
       const auto branch = next_words();
-      child_ = fork();
-      if (child_ != 0) return true;
+      last_child = fork();
+      if (last_child != 0) return true;
       Performer(branch).perform();
       wait_for_ever();
     } else if (verb == "repeat") {
@@ -428,7 +428,7 @@ class Performer {
       append(variable("HEARTBEAT_FILE"), ".");
     } else if (verb == "notify") {
       std::string text = next();
-      if (const auto at = text.find('%'); at != std::string::npos) text.replace(at, 1, std::to_string(child_));
+      if (const auto at = text.find('%'); at != std::string::npos) text.replace(at, 1, std::to_string(last_child));
       send_to_supervisor(text);
     } else if (verb == "garbage") {
       send_garbage();
@@ -441,7 +441,7 @@ class Performer {
   }
 
   Words words_;
-  static inline pid_t child_ = 0;  // the last one
+  static inline pid_t last_child = 0;
 };
 
 }  // namespace

@@ -21,8 +21,6 @@
 
 namespace soak {
 
-using harness::alive;
-
 const std::array<Subject::Choice, 15> Subject::kChoices{{
     {&Subject::write_letters, 30, "write_letters"},
     {&Subject::write_garbage, 3, "write_garbage"},

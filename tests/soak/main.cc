@@ -137,11 +137,11 @@ class Soak {
 
   // Commands that look at all services, and such that change a few.
   void use_client(const std::stop_token& end) {
-    static const std::vector<Words> kCommands{{"status"}, {"status", "--json"}, {"metrics"}, {"check"}, {"pid"}, {"check", "--warn", "uptime<60"}};
-    static const std::vector<Words> kChanges{{"restart", "--rolling", "2"}, {"stop"}, {"start"}, {"restart"}, {"signal", "USR1"}, {"alarm", "off"}, {"wait", "up"}};
+    static const std::vector<Words> commands{{"status"}, {"status", "--json"}, {"metrics"}, {"check"}, {"pid"}, {"check", "--warn", "uptime<60"}};
+    static const std::vector<Words> changes{{"restart", "--rolling", "2"}, {"stop"}, {"start"}, {"restart"}, {"signal", "USR1"}, {"alarm", "off"}, {"wait", "up"}};
     for (; !end.stop_requested(); std::this_thread::sleep_for(500ms)) {
-      use_client_with(kCommands[random_() % kCommands.size()]);
-      auto words = kChanges[random_() % kChanges.size()];
+      use_client_with(commands[random_() % commands.size()]);
+      auto words = changes[random_() % changes.size()];
       std::vector<std::unique_lock<std::mutex>> held;
       for (int i = 0; i < 3; ++i) {
         auto& subject = *subjects_[random_() % subjects_.size()];

@@ -43,7 +43,7 @@ class Output {
   void read_on();
   void take(std::string text);
   void take_line(std::string_view line);
-  void end_runs_before(std::uint64_t run);
+  void end_runs_before(std::uint64_t next);
 
   std::mutex mutex_;
   std::filesystem::path log_;
