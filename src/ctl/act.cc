@@ -111,7 +111,12 @@ class Action {
     if (!reading.error.empty()) return fail(task, {reading.error, kUnknown});
     task.before = reading.view;
     follow(task, reading);
-    if (const auto verdict = judge_at_first(request_, task.before); verdict.kind != Kind::kNotYet || id() == Id::kWait) return decide(task, verdict);
+    if (const auto verdict = judge_at_first(request_, task.before); verdict.kind != Kind::kNotYet || id() == Id::kWait) {
+      // A letter that wants the opposite may be there that it has not read yet.
+      if (verdict.kind == Kind::kDone && task.before.supervised && (id() == Id::kStart || id() == Id::kStop))
+        if (const auto complaint = send(system_, task.service, letters_of(request_)); !complaint.text.empty()) return fail(task, complaint);
+      return decide(task, verdict);
+    }
     if (id() == Id::kReload && reading.trusted && check_configuration(system_, request_, task.service, reading) != 0)
       return fail(task, {task.service.name + ": the configuration is faulty; the settings in force stay", kFailed});
     if (!task.before.supervised) {

@@ -60,6 +60,23 @@ TEST_CASE("the name of a directory cannot harm the terminal") {
   }
 }
 
+TEST_CASE("a start after a stop that supervise has not read yet is the last word") {
+  const Site site(kTwo);
+  site.done({"start", "web-1"});
+  const auto dir = site.dir("web-1");
+  const auto pid = dir.await_service();
+  for (const std::string last : {"start", "stop"}) {
+    const auto supervise = dir.recorded_supervise();
+    ::kill(supervise, SIGSTOP);
+    dir.write(last == "start" ? "d" : "u");
+    CHECK(site.done({last, "web-1"}).find("web-1: already ") == 0);
+    ::kill(supervise, SIGCONT);
+    dir.await_that("the last word", [&] { return last == "start" ? dir.status().pid != pid && dir.state()["state"] == "RUNNING" : dir.state()["state"] == "STOPPED"; });
+    if (last == "start") site.done({"stop", "web-1"});
+  }
+  CHECK(holds_for(300ms, [&] { return dir.status().pid == 0; }));
+}
+
 TEST_CASE("supervisectl starts and stops and restarts services and says what became of each") {
   const Site site(kTwo);
   const auto started = site.done({"start", "web-1", "web-2"});
