@@ -75,6 +75,7 @@ class Daemon {
   void watch_main(const sys::ProcessInfo& info);
   void look_at_main();
   [[nodiscard]] bool is_service_there();
+  [[nodiscard]] bool is_service(const sys::ProcessInfo& info) const;
   [[nodiscard]] bool has_service_ended();
   [[nodiscard]] bool is_command();
   [[nodiscard]] bool may_be_left();

@@ -215,7 +215,7 @@ void Daemon::watch_main(const sys::ProcessInfo& info) {
 void Daemon::look_at_main() {
   if (machine_.pid() == 0) return;
   const auto info = system_.process(process_.pid);
-  const bool lives = process_.start != 0 && info.start == process_.start;
+  const bool lives = is_service(info);
   if (info.hidden) main_look_ = core::after(now_.mono, kLook);
   if (lives && !main_) return watch_main(info);
   if (lives || info.hidden) return;
@@ -230,13 +230,17 @@ void Daemon::look_at_main() {
 
 // Whether the pid of the service is the service's still, and not that of a stranger.
 bool Daemon::is_service_there() {
-  return process_.start != 0 && sys::start_time(system_, process_.pid) == process_.start;
+  return is_service(system_.process(process_.pid));
+}
+
+bool Daemon::is_service(const sys::ProcessInfo& info) const {
+  return process_.start != 0 && !info.dead && info.start == process_.start;
 }
 
 // Not the same as its not being there: a process that can't be looked at has neither ended nor is it known to be the service.
 bool Daemon::has_service_ended() {
   const auto info = system_.process(process_.pid);
-  return !info.hidden && (process_.start == 0 || info.start != process_.start);
+  return !info.hidden && !is_service(info);
 }
 
 // Whether the service may be running that a supervise left of which nothing tells it from a stranger. It is the leader of a
