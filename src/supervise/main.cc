@@ -103,7 +103,6 @@ int check(sys::System& system, const Identity& identity) {
 // Returns the exit status of a supervise that failed; the daemon runs if there is none.
 std::optional<int> start(sys::System& system, Identity identity) {
   const bool resumes = identity.handover.has_value();
-  auto boot_id = sys::platform::boot_id(system);
   const auto umask = sys::clear_umask();
   identity.inherited.umask = resumes ? identity.handover->umask : umask;
   // One that resumes may have to wait, and signals are pending.
@@ -118,6 +117,7 @@ std::optional<int> start(sys::System& system, Identity identity) {
     service = load_service(system, identity, problems);
   }
   if (!service) return kUsage;
+  auto boot_id = sys::platform::boot_id(system);
   while (resumes && !boot_id) {
     (void)system.wait({}, core::after(system.now().mono, core::seconds(1)));
     boot_id = sys::platform::boot_id(system);

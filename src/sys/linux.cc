@@ -196,7 +196,8 @@ ProcessInfo process(std::int32_t pid) {
   const auto text = read_start(path.c_str(), stat);
   if (text) return parse_process(*text);
   ProcessInfo info;
-  info.hidden = pid > 0 && (::kill(pid, 0) == 0 || errno == EPERM);
+  // One that may not be signalled is none that we have started.
+  info.hidden = pid > 0 && ::kill(pid, 0) == 0;
   return info;
 }
 

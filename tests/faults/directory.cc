@@ -234,7 +234,7 @@ FAULT("F08d control is replaced by a device") {
   heal_control(kind, [](const fs::path& control) { skip_unless(mknod(control.c_str(), S_IFCHR | 0600, 0x103) == 0, "no device to be made"); });
 }
 
-FAULT("F24 every write to the file system hangs for 10 s, in which the service dies: afterwards all is right") {
+FAULT("F24 every write to the file system hangs for 10 s and the service dies meanwhile: all is right when it ends") {
   const Image disk;
   Site site(kind, {.top = disk.path / "top"});
   site.start();
