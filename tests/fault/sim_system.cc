@@ -346,8 +346,8 @@ Result<std::size_t> SimSystem::store(Op op, int fd, std::size_t offset, std::str
   if (!into || !writes(into->mode)) return Errno{EBADF};
   auto& content = into->node->data;
   if (offset == std::string::npos) offset = appends(into->mode) ? content.size() : into->offset;
-  // What changes bytes that are there, within a block, is done as a whole or not at all.
-  const bool within_block = offset + data.size() <= content.size() && offset / kBlock == (offset + data.size()) / kBlock;
+  // What goes into the one block that a file has is written as a whole or not at all.
+  const bool within_block = op == Op::kWriteAt && offset == 0 && !content.empty() && data.size() <= kBlock;
   if (error && !within_block) data = half;
   const auto more = [&](std::size_t n) { return std::max<std::int64_t>(0, blocks(offset + n) - blocks(content.size())); };
   std::size_t n = data.size();
