@@ -11,10 +11,9 @@ Nanos undrawn_delay(const Policy& policy, unsigned failures) {
     case Backoff::kLinear: return std::min<Nanos>(seconds(failures), policy.backoff_max);
     case Backoff::kExponential: break;
   }
-  constexpr unsigned kBits = 63;
   Nanos delay = policy.backoff_factor;
-  // Doubled so often, all but 0 is above any limit.
-  for (unsigned i = 1; i < std::min(failures, kBits) && delay < policy.backoff_max; ++i)
+  if (delay == Nanos::zero()) return delay;
+  for (unsigned i = 1; i < failures && delay < policy.backoff_max; ++i)
     delay = delay > policy.backoff_max / 2 ? policy.backoff_max : delay * 2;
   return std::min(delay, policy.backoff_max);
 }

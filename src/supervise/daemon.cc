@@ -67,15 +67,20 @@ Daemon::Started Daemon::start(const Lines& problems) {
   if (const auto failure = open_directory()) {
     if (failure.error.number == EWOULDBLOCK) {
       const auto holder = refuse_second();
-      return {kUsage, holder.empty() ? prefix + " is already supervised: its lock is held" : holder, {}};
+      return holder.status == kUsage ? holder : Started{kUsage, prefix + " is already supervised: its lock is held", {}};
     }
     return {kSystemError, prefix + ": " + std::string(sys::to_text(failure).view()), {}};
   }
-  if (auto refusal = refuse_second(); !refusal.empty()) return {kUsage, std::move(refusal), {}};
-
+  auto refusal = refuse_second();
   const auto state = directory_.recorded_state();
-  // It may name a service that runs, of which there is never to be a second copy.
-  if (!state && !identity_.handover) return {kSystemError, prefix + ": cannot read state: " + std::string(sys::error_text(state.error().number)) + "; try again, or remove it if nothing runs", {}};
+  if (refusal.error.empty() && !state && !identity_.handover) refusal = unreadable_state(state.error());
+  // A service that runs gives its signs of life under the name that it was told.
+  const auto told = core::recorded_notify_name(state->view());
+  if (refusal.error.empty() && !identity_.handover && !told.empty() && told != identity_.inherited.notify_name) refusal = unreadable_state(sys::Errno{EAGAIN});
+  if (!refusal.error.empty()) {
+    directory_.abandon();
+    return refusal;
+  }
   const auto left_running = identity_.handover ? own_snapshot(*state) : find_service(*state);
   directory_.log().to_stderr(identity_.foreground);
   alarm_.emplace(system_, helpers_, identity_.name, identity_.directory, identity_.host, identity_.inherited.environment, null_.get());
@@ -116,24 +121,37 @@ Daemon::Started Daemon::start(const Lines& problems) {
 
 // Why this supervise must not run: another one lives that has, or had, the directory. Its lock alone does not tell, as the
 // file may have been removed and made again.
-std::string Daemon::refuse_second() {
+Daemon::Started Daemon::refuse_second() {
   const auto give_up = core::after(system_.now().mono, kDying);
   auto other = other_supervise();
-  // One that was just killed is gone in a moment.
-  while (other != 0 && system_.now().mono < give_up) {
+  // One that was just killed is gone in a moment, and so may be what keeps us from looking.
+  while ((!other || *other != 0) && system_.now().mono < give_up) {
     (void)system_.wait({}, core::after(system_.now().mono, kLockPause));
     other = other_supervise();
   }
-  return other == 0 ? std::string() : identity_.directory + " is already supervised by pid " + std::to_string(other);
+  if (!other) return unreadable_state(other.error());
+  return *other == 0 ? Started() : Started{kUsage, identity_.directory + " is already supervised by pid " + std::to_string(*other), {}};
 }
 
-std::int32_t Daemon::other_supervise() {
+// Where nothing tells, the start of a process does, to a hundredth of a second.
+bool Daemon::is_of_this_boot(const core::RecordedProcesses& recorded) const {
+  return recorded.boot_id.empty() || identity_.boot_id.empty() || recorded.boot_id == identity_.boot_id;
+}
+
+// It may name a service that runs, of which there is never to be a second copy.
+Daemon::Started Daemon::unreadable_state(sys::Errno error) const {
+  return {kSystemError, identity_.directory + ": cannot read state: " + std::string(sys::error_text(error.number)) + "; try again, or remove it if nothing runs", {}};
+}
+
+sys::Result<std::int32_t> Daemon::other_supervise() {
   const auto state = directory_.recorded_state();
+  if (!state && !identity_.handover) return state.error();
   const auto recorded = core::recorded_processes(state->view());
   const auto& other = recorded.supervise;
-  const bool known = other.pid > 0 && other.pid != self_.pid && recorded.boot_id == identity_.boot_id &&
-                     (other.start == 0 ? directory_.is_served() : sys::start_time(system_, other.pid) == other.start);
-  return known ? other.pid : 0;
+  if (other.pid <= 0 || other.pid == self_.pid || !is_of_this_boot(recorded)) return 0;
+  const auto info = system_.process(other.pid);
+  const bool lives = other.start == 0 ? directory_.is_served() : info.hidden || (!info.dead && info.start == other.start);
+  return lives ? other.pid : 0;
 }
 
 // One that was just killed holds the lock until it, and a child that it was making, is gone.
@@ -141,7 +159,7 @@ sys::Failure Daemon::open_directory() {
   const auto give_up = core::after(now_.mono, kLockPatience);
   while (true) {
     const auto failure = directory_.open();
-    if (failure.error.number != EWOULDBLOCK || system_.now().mono >= give_up || !refuse_second().empty()) return failure;
+    if (failure.error.number != EWOULDBLOCK || system_.now().mono >= give_up || !refuse_second().error.empty()) return failure;
     (void)system_.wait({}, core::after(system_.now().mono, kLockPause));
   }
 }

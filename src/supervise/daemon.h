@@ -64,8 +64,10 @@ class Daemon {
     bool active = false;
   };
 
-  [[nodiscard]] std::string refuse_second();
-  [[nodiscard]] std::int32_t other_supervise();
+  [[nodiscard]] Started refuse_second();
+  [[nodiscard]] bool is_of_this_boot(const core::RecordedProcesses& recorded) const;
+  [[nodiscard]] Started unreadable_state(sys::Errno error) const;
+  [[nodiscard]] sys::Result<std::int32_t> other_supervise();
   void reap();
   void main_exited(const core::Outcome& outcome);
   [[nodiscard]] sys::Result<bool> follow(const core::Outcome& outcome);

@@ -41,8 +41,13 @@ void Daemon::publish() {
   published_ = facts;
 }
 
-// The service may have been one that could not be looked at in the moment of its start.
+// Supervise or the service may have been one that could not be looked at in the moment of its start.
 void Daemon::learn_start() {
+  if (self_.start == 0) {
+    const auto self = system_.process(self_.pid);
+    self_.start = self.start;
+    session_ = self.session;
+  }
   if (!is_child_ || machine_.pid() == 0 || process_.start != 0) return;
   process_ = {machine_.pid(), sys::start_time(system_, machine_.pid())};
   if (process_.start != 0) published_.reset();

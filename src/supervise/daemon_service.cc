@@ -207,18 +207,19 @@ void Daemon::watch_main(const sys::ProcessInfo& info) {
   if (is_child_) return;
   auto watch = sys::owned(system_, system_.watch_process(process_.pid));
   if (watch) main_ = std::move(*watch);
-  // Where the kernel can't, or has no descriptor for it now.
-  if (!watch) main_look_ = core::after(now_.mono, kLook);
+  // Where the kernel can't, or has no descriptor for it now; or it may be another process.
+  if (!watch || info.hidden) main_look_ = core::after(now_.mono, kLook);
 }
 
 // A look at a service that is not our child and may have ended. Its parent, which is not us, learns how; we may be told.
 void Daemon::look_at_main() {
   if (machine_.pid() == 0) return;
   const auto info = system_.process(process_.pid);
+  main_look_ = info.hidden ? core::after(now_.mono, kLook) : core::kNever;
+  if (info.hidden) return;
   const bool lives = is_service(info);
-  if (info.hidden) main_look_ = core::after(now_.mono, kLook);
   if (lives && !main_) return watch_main(info);
-  if (lives || info.hidden) return;
+  if (lives) return;
   const auto end = main_ ? system_.end_of(main_.get()) : sys::Result<core::Outcome>(sys::Errno{ENOSYS});
   const bool may_come = !end && end.error().number == EAGAIN && ++main_looks_ < kMaxLooks;
   main_look_ = may_come ? core::after(now_.mono, kEndLook) : core::kNever;
@@ -250,6 +251,7 @@ bool Daemon::may_be_left() {
   if (left_.pid == 0) return false;
   const auto exists = system_.kill(left_.pid, 0);
   const auto info = system_.process(left_.pid);
+  if (info.hidden) return true;
   const bool may_be = (exists || exists.error().number == EPERM) && !info.dead && info.group == left_.pid &&
                       (info.session == left_.session || info.session == system_.process(self_.pid).session);
   if (!may_be) left_ = {};
@@ -266,8 +268,7 @@ bool Daemon::is_command() {
 // What a supervise that was killed knew of the service, which it has left running, or down, or which has ended meanwhile.
 std::optional<core::Snapshot> Daemon::find_service(const core::StateText& state) {
   const auto recorded = core::recorded_processes(state.view());
-  // Where nothing tells which boot this is, it is taken for the same.
-  if (recorded.boot_id != identity_.boot_id && !identity_.boot_id.empty()) return std::nullopt;
+  if (!is_of_this_boot(recorded)) return std::nullopt;
   auto snapshot = core::recorded_snapshot(state.view());
   left_ = recorded.left;
   if (recorded.service.pid <= 0 || recorded.service.start == 0) return snapshot;
@@ -418,7 +419,7 @@ void Daemon::notified(const core::Notification& message) {
   step(core::event::Notified{message});
   if (!message.main_pid || *message.main_pid == machine_.pid()) return;
   const Process main{*message.main_pid, system_.process(*message.main_pid)};
-  if (!main.info.dead && tree_.contains(main.pid, machine_.pid())) return set_main(main);
+  if (main.info.start != 0 && !main.info.dead && tree_.contains(main.pid, machine_.pid())) return set_main(main);
   core::Text<128> text;
   text << "MAINPID=" << main.pid << " refused: that is not a living process of the service";
   if (refusal_notes_.allow(now_.mono)) note(Level::kWarning, text.view());

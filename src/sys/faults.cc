@@ -15,4 +15,14 @@ bool is_shortage(const core::StartFailure& failure) {
   }
 }
 
+bool may_pass(Errno error) {
+  switch (error.number) {
+    case ENOMEM:
+    case EMFILE:
+    case ENFILE:
+    case EIO: return true;
+    default: return false;
+  }
+}
+
 }  // namespace sys

@@ -22,6 +22,7 @@
 #include "sys/calls.h"
 #include "sys/client.h"
 #include "sys/entry.h"
+#include "sys/faults.h"
 #include "sys/platform.h"
 
 namespace sys::platform {
@@ -196,8 +197,10 @@ ProcessInfo process(std::int32_t pid) {
   const auto text = read_start(path.c_str(), stat);
   if (text) return parse_process(*text);
   ProcessInfo info;
-  // One that may not be signalled is none that we have started.
-  info.hidden = pid > 0 && ::kill(pid, 0) == 0;
+  const auto error = text.error();
+  const bool is_none = error.number == ENOENT || error.number == ESRCH || pid <= 0;
+  // What others run may be hidden from us for good.
+  info.hidden = !is_none && (::kill(pid, 0) == 0 || (errno == EPERM && may_pass(error)));
   return info;
 }
 
@@ -267,7 +270,7 @@ bool is_typed(const siginfo_t& info) { return info.si_code == SI_KERNEL; }
 Result<std::string> boot_id(System& system) {
   const auto id = read_file(system, "/proc/sys/kernel/random/boot_id", 64);
   if (id) return id->substr(0, id->find('\n'));
-  return id.error().number == ENOENT ? Result(std::string()) : id.error();
+  return may_pass(id.error()) ? id.error() : Result(std::string());
 }
 
 std::string program_path() {

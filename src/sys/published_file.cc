@@ -79,9 +79,11 @@ Status PublishedFile::replace(int dir, std::string_view content) {
 Result<PublishedFile::Copy> PublishedFile::take_over(int dir, const char* name) {
   auto fd = open_to_rewrite(system_, dir, name);
   if (!fd) return fd.error();
-  if (const auto set = set_access(system_, fd->get(), kMode, kKeepGroup); !set) return set.error();
   const auto info = system_.stat(fd->get());
   if (!info) return info.error();
+  // Another file of ours that somebody has given this name is not for others to read.
+  if ((info->mode & kMode) != kMode) return Errno{EACCES};
+  if (const auto set = set_access(system_, fd->get(), kMode, kKeepGroup); !set) return set.error();
   return Copy{std::move(*fd), static_cast<std::size_t>(info->size)};
 }
 

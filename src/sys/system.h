@@ -82,7 +82,7 @@ struct ProcessInfo {
   std::int32_t group = 0;
   std::int32_t session = 0;
   bool dead = false;          // and not yet reaped
-  bool hidden = false;        // there is one that may be signalled, and nothing else can be told, for want of a descriptor or of memory
+  bool hidden = false;        // there is one, and nothing else can be told now, for want of a descriptor or of memory
   core::Text<16> name;
 };
 

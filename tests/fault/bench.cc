@@ -69,6 +69,9 @@ Bench::Bench(std::string conf, std::string hook) {
 void Bench::write_conf(const std::string& lines) { system.put(kConf, sys::FileType::kRegular, "[redis]\n" + lines); }
 
 bool Bench::start() {
+  // As main() does.
+  const auto told = core::recorded_notify_name(content("state"));
+  identity_.inherited.notify_name = told.empty() ? "supervise-test" : std::string(told);
   supervise::Lines problems;
   auto service = supervise::load_service(system, identity_, problems);
   started_ = {};
@@ -192,7 +195,7 @@ std::string Bench::violations() {
 std::string Bench::unsettled() {
   std::string text;
   for (const auto& [pid, child] : system.children())
-    if (!child.alive && !child.reaped) text += "child " + std::to_string(pid) + " is dead and not reaped; ";
+    if (!child.alive && !child.reaped && (system.init_reaps || child.parent == system.pid)) text += "child " + std::to_string(pid) + " is dead and not reaped; ";
   const auto* living = service();
   const auto pid = living ? living->pid : 0;
   const auto status = decode(content("status"));

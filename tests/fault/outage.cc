@@ -107,6 +107,25 @@ TEST_CASE("a record that is removed while the disk is full is put back and the n
   }
 }
 
+TEST_CASE("another file of ours in the place of a record is neither shown to others nor written") {
+  Bench bench;
+  REQUIRE(bench.start());
+  bench.run_until(seconds(2));
+  // Neither the record nor its spare can be had for a while.
+  bench.system.remove_tree(Bench::path("state"));
+  bench.system.put(Bench::path("state"), sys::FileType::kDirectory, {}, 0755);
+  bench.system.put(Bench::path("state/entry"), sys::FileType::kRegular, "", 0644);
+  bench.control("h");
+  bench.run_until(seconds(4));
+  bench.system.remove_tree(Bench::path("state"));
+  bench.system.put(Bench::path("state"), sys::FileType::kRegular, "secret", 0600);
+  const auto log = bench.system.find(Bench::path("state"));
+  bench.run_until(seconds(6));
+  CHECK(log->mode == 0600);
+  CHECK(log->data == "secret");
+  CHECK(bench.unsettled() == "");
+}
+
 TEST_CASE("a system that cannot exchange names still publishes whole records") {
   for (const int error : {ENOSYS, EINVAL}) {
     Bench bench;

@@ -159,7 +159,7 @@ void SimSystem::die(Child& child, core::Outcome outcome) {
     other.parent = pid;
     if (!other.alive) zombies_.push_back(other_pid);
   }
-  if (child.parent == kInit) child.reaped = true;
+  if (child.parent == kInit) child.reaped = init_reaps;
   if (child.parent != pid) return;
   zombies_.push_back(child.pid);
   arrived_.child = true;

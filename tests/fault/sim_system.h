@@ -96,6 +96,7 @@ class SimSystem final : public sys::System {
   std::int64_t free_blocks = INT64_MAX;                           // of 4 KiB
   std::uint32_t uid = 0;
   std::int32_t pid = 100;
+  bool init_reaps = true;                                          // its dead children at once, as in a container nobody may
   std::map<std::int32_t, std::uint64_t> others;                   // processes of others: pid and start time
 
   void at(core::Nanos since_begin, std::function<void()> event) { events_.emplace(core::Instant(since_begin), std::move(event)); }

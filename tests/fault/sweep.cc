@@ -151,8 +151,9 @@ TEST_CASE("any call may fail once at start in an old status directory") {
 }
 
 // What is wrong after a supervise was killed, and its service as well if it does not live, and the fault was that of the next one.
-std::string wrong_after_kill(const std::string& conf, bool lives, const Fault& fault, std::vector<Op>& calls) {
+std::string wrong_after_kill(const std::string& conf, bool lives, bool reaped, const Fault& fault, std::vector<Op>& calls) {
   Bench bench(conf);
+  bench.system.init_reaps = reaped;
   REQUIRE(bench.start());
   bench.run_until(seconds(2));
   bench.kill_supervise();
@@ -173,13 +174,13 @@ std::string wrong_after_kill(const std::string& conf, bool lives, const Fault& f
 
 TEST_CASE("any call may fail once while the next supervise finds the service or its end") {
   for (const std::string conf : {"", "forking : true\nkill_tree : true\n"})
-    for (const bool lives : {true, false}) {
+    for (const auto& [lives, reaped] : {std::pair(true, true), std::pair(false, true), std::pair(false, false)}) {
       std::vector<Op> calls, ignored;
-      REQUIRE(wrong_after_kill(conf, lives, {}, calls) == "");
+      REQUIRE(wrong_after_kill(conf, lives, reaped, {}, calls) == "");
       std::string report;
       for (std::size_t call = 0; call < calls.size(); ++call)
         for (const auto& error : sim::errors_of(calls[call]))
-          if (const auto text = wrong_after_kill(conf, lives, {call, error}, ignored); !text.empty())
+          if (const auto text = wrong_after_kill(conf, lives, reaped, {call, error}, ignored); !text.empty())
             report += "\n" + std::to_string(call) + " (" + sim::name_of(calls[call]) + ") with errno " + std::to_string(error.number) + ": " + text;
       INFO("it lives: " << lives << ", " << calls.size() << " calls, " << conf << report);
       CHECK(report.empty());
@@ -381,6 +382,22 @@ TEST_CASE("any call may fail once while a service notifies") {
            b.service_dies_at(seconds(3), Outcome::code(1));
          },
          seconds(7), [](Bench& b) { return up(b) + (b.services().size() == 2 ? "" : "a sign of life was missed; "); }});
+}
+
+TEST_CASE("any call may fail once while a service names another process as the main one and is stopped") {
+  sweep({"notify : true\nkill_tree : true\nstopwaitsecs : 1\n", "",
+         [](Bench& b) {
+           b.system.on_start = [&b](Child& child) {
+             const auto pid = child.pid;
+             b.system.in(500 * kMilli, [&b, pid] { b.system.notify(pid, "READY=1\nMAINPID=" + std::to_string(b.system.fork_from(pid, "worker").pid)); });
+           };
+           b.control_at(seconds(3), "d");
+         },
+         seconds(7), [](Bench& b) {
+           for (const auto& [pid, child] : b.system.children())
+             if (child.alive && child.program == "worker") return down(b) + "worker is left; ";
+           return down(b) + (b.state("starts") == "1" ? "" : "it was started again; ");
+         }});
 }
 
 TEST_CASE("any call may fail once while a service goes into the background") {

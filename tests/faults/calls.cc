@@ -136,7 +136,8 @@ FAULT("C05 a system call fails: the supervisor was KILLed and another one is sta
   skip_unless(harness::has_program("strace"), "no strace");
   const auto is_traced = shell("strace -o /dev/null true").code == 0;
   skip_unless(is_traced, "strace may not trace");
-  Site site(kind, {});
+  // Who loses sight of it would miss its signs of life.
+  Site site(kind, {.verbs = {"notify", "READY=1", "repeat", "1000000", "4", "notify", "WATCHDOG=1", "sleep", "100"}, .conf = "notify : true\nwatchdog : 2"});
   site.start();
   TempDir work;
   const auto trace = work / "trace";

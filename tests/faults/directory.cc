@@ -42,6 +42,16 @@ struct Image {
   fs::path path = work / "disk";
 };
 
+// A file system is frozen as long as this lives.
+struct Frost {
+  explicit Frost(fs::path disk) : path(std::move(disk)) {
+    skip_unless(shell("fsfreeze -f " + path.string()).code == 0, "no fsfreeze");
+  }
+  ~Frost() { (void)shell("fsfreeze -u " + path.string()); }
+
+  fs::path path;
+};
+
 // The service dies, is told d and u, while the disk is of no use; then it is of use again, and nothing more is needed.
 void survive_outage(Site& site, const std::function<void()>& begin, const std::function<void()>& end) {
   site.begin_fault();
@@ -239,11 +249,12 @@ FAULT("F24 every write to the file system hangs for 10 s and the service dies me
   Site site(kind, {.top = disk.path / "top"});
   site.start();
   const auto pid = site.service();
-  skip_unless(shell("fsfreeze -f " + disk.path.string()).code == 0, "no fsfreeze");
-  site.begin_fault();
-  site.kill_service();
-  (void)holds_for(in_full<Clock::duration>(10s, 1s), [&] { return site.has_supervisor(); });
-  (void)shell("fsfreeze -u " + disk.path.string());
+  {
+    const Frost frost(disk.path);
+    site.begin_fault();
+    site.kill_service();
+    (void)holds_for(in_full<Clock::duration>(10s, 1s), [&] { return site.has_supervisor(); });
+  }
   site.await_running(pid);
   site.check_everything();
   site.check_cost();

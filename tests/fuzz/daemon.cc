@@ -22,6 +22,12 @@ constexpr const char* kConfs[] = {
 };
 constexpr const char* kEntries[] = {"control", "ok", "lock", "status", "state", "supervise.log", "svcontrol", "supervise/logger", "supervise"};
 
+// Of the calls by which a record is published.
+bool writes(sim::Op op) {
+  using sim::Op;
+  return op == Op::kOpen || op == Op::kCreate || op == Op::kWriteAt || op == Op::kTruncate || op == Op::kStat || op == Op::kStatAt || op == Op::kRemove || op == Op::kRename || op == Op::kExchange;
+}
+
 class Run {
  public:
   explicit Run(std::string_view input)
@@ -100,8 +106,10 @@ class Run {
   void start_again() {
     bench_.kill_supervise();
     // Where nothing could be written nothing tells of it, and where it could not be looked at it is waited for.
-    if (auto* child = bench_.service(); child && faulty_ && (bench_.state("pid") != std::to_string(child->pid) || bench_.state("pid_start") == "0"))
-      bench_.system.die(*child, core::Outcome::code(0));
+    auto* child = bench_.service();
+    const bool is_untold = faulty_ && writes(*faulty_) && child && bench_.state("pid") != std::to_string(child->pid);
+    const bool is_unknown = faulty_ == sim::Op::kProcess && child && bench_.state("pid_start") == "0";
+    if (is_untold || is_unknown) bench_.system.die(*child, core::Outcome::code(0));
     faulty_.reset();
     bench_.write_conf("stopwaitsecs : 2\n" + files_);
     bench_.pass(100 * kMilli);

@@ -248,7 +248,7 @@ const char* variable(const char* name) {
   return value;
 }
 
-// Blocks while there is no room, as sd_notify(3) does.
+// Blocks while there is no room, as sd_notify(3) does, and waits a while for a supervise that follows one that was killed.
 void send_to_supervisor(const std::string& text) {
   const std::string name = variable("NOTIFY_SOCKET");
   sockaddr_un address{};
@@ -259,7 +259,10 @@ void send_to_supervisor(const std::string& text) {
   const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + name.size());
   static const int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   const auto* to = reinterpret_cast<const sockaddr*>(&address);
-  if (sendto(fd, text.data(), text.size(), MSG_NOSIGNAL, to, size) != static_cast<ssize_t>(text.size())) fail("sendto");
+  for (int tries = 0; sendto(fd, text.data(), text.size(), MSG_NOSIGNAL, to, size) != static_cast<ssize_t>(text.size()); ++tries) {
+    if (errno != ECONNREFUSED || tries == 1000) fail("sendto");
+    sleep_for(10);
+  }
 }
 
 void send_garbage() {
@@ -390,7 +393,8 @@ class Performer {
     } else if (verb == "sleep") {
       sleep_for(atol(next()));
     } else if (verb == "take") {
-      for (long megabytes = atol(next()); megabytes > 0; --megabytes) std::memset(new char[1 << 20], 1, 1 << 20);
+      constexpr long kPage = 4096;
+      for (auto pages = atol(next()) * 256; pages > 0; --pages) *static_cast<volatile char*>(malloc(kPage)) = 1;
     } else if (verb == "session") {
       setsid();
     } else if (verb == "first") {
