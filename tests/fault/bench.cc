@@ -70,7 +70,8 @@ void Bench::write_conf(const std::string& lines) { system.put(kConf, sys::FileTy
 
 bool Bench::start() {
   // As main() does.
-  const auto told = core::recorded_notify_name(content("state"));
+  const auto state = content("state");
+  const auto told = core::recorded_notify_name(state);
   identity_.inherited.notify_name = told.empty() ? "supervise-test" : std::string(told);
   supervise::Lines problems;
   auto service = supervise::load_service(system, identity_, problems);
