@@ -106,7 +106,9 @@ class Run {
   void start_again() {
     bench_.kill_supervise();
     // Where nothing could be written nothing tells of it, and where it could not be looked at it is waited for.
-    auto* child = bench_.service();
+    sim::Child* child = nullptr;
+    for (auto* one : bench_.services())
+      if (one->alive && one->program != kWorker) child = one;
     const bool is_untold = faulty_ && writes(*faulty_) && child && bench_.state("pid") != std::to_string(child->pid);
     const bool is_unknown = faulty_ == sim::Op::kProcess && child && bench_.state("pid_start") == "0";
     if (is_untold || is_unknown) bench_.system.die(*child, core::Outcome::code(0));
