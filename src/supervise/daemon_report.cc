@@ -47,6 +47,7 @@ void Daemon::learn_start() {
     const auto self = system_.process(self_.pid);
     self_.start = self.start;
     session_ = self.session;
+    if (self_.start != 0) published_.reset();
   }
   if (!is_child_ || machine_.pid() == 0 || process_.start != 0) return;
   process_ = {machine_.pid(), sys::start_time(system_, machine_.pid())};

@@ -113,15 +113,17 @@ TEST_CASE("a service whose start nobody could tell is waited for and never signa
   CHECK(bench.violations() == "");
 }
 
-TEST_CASE("a service that could not be looked at in the moment of its start is known a second later") {
+TEST_CASE("what could not be looked at in the moment of its start is known a second later") {
   Bench bench;
   static const sim::Error no_descriptor{24};
-  bench.system.fault = [&](sim::Op op, std::size_t) { return op == sim::Op::kProcess && bench.service() ? &no_descriptor : nullptr; };
+  bench.system.fault = [&](sim::Op op, std::size_t) { return op == sim::Op::kProcess ? &no_descriptor : nullptr; };
   REQUIRE(bench.start());
   CHECK(bench.state("pid_start") == "0");
+  CHECK(bench.state("supervise_start") == "0");
   bench.system.fault = nullptr;
   bench.run_until(seconds(2));
   CHECK(bench.state("pid_start") == std::to_string(bench.service()->start));
+  CHECK(bench.state("supervise_start") != "0");
   replace_supervise(bench, seconds(3));
   bench.run_until(seconds(4));
   CHECK(bench.services().size() == 1);
