@@ -62,8 +62,8 @@ Daemon::Started Daemon::start(const Lines& problems) {
   auto null = sys::owned(system_, system_.open(sys::kWorkingDirectory, "/dev/null", sys::OpenMode::kReadWrite, 0));
   if (!null) return {kSystemError, "cannot open /dev/null: " + std::string(sys::error_text(null.error().number)), {}};
   null_ = std::move(*null);
-  self_ = {system_.own_pid(), sys::start_time(system_, system_.own_pid())};
-  session_ = system_.process(self_.pid).session;
+  self_ = {system_.own_pid(), 0};
+  learn_start();
   if (const auto failure = open_directory()) {
     if (failure.error.number == EWOULDBLOCK) {
       const auto holder = refuse_second();
@@ -73,10 +73,12 @@ Daemon::Started Daemon::start(const Lines& problems) {
   }
   auto refusal = refuse_second();
   const auto state = directory_.recorded_state();
-  if (refusal.error.empty() && !state && !identity_.handover) refusal = unreadable_state(state.error());
-  // A service that runs gives its signs of life under the name that it was told.
-  const auto told = core::recorded_notify_name(state->view());
-  if (refusal.error.empty() && !identity_.handover && !told.empty() && told != identity_.inherited.notify_name) refusal = unreadable_state(sys::Errno{EAGAIN});
+  if (refusal.error.empty() && !identity_.handover) {
+    // A service that runs gives its signs of life under the name that it was told, which was looked for before.
+    const auto told = core::recorded_notify_name(state->view());
+    if (!state) refusal = unreadable_state(state.error());
+    else if (!told.empty() && told != identity_.inherited.notify_name) refusal = unreadable_state(sys::Errno{EAGAIN});
+  }
   if (!refusal.error.empty()) {
     directory_.abandon();
     return refusal;

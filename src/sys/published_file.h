@@ -1,6 +1,7 @@
 // A small file that readers always see whole: written into a spare of full size, then exchanged with it. So publishing
-// makes no inode, never shows half a record, and works on a full disk. Where names can't be exchanged, or the file is gone, the spare is renamed
-// over the other, and a new one made; where even that fails the content is written in place, with newlines in the place of what was longer.
+// makes no inode, never shows half a record, and works on a full disk. Where names can't be exchanged, or the file is gone, the
+// spare is renamed to its name, and a new one made; where even that fails the content is written in place, with newlines in the
+// place of what was longer.
 #pragma once
 
 #include <string_view>
