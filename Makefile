@@ -1,12 +1,8 @@
 # make               ./supervise, ./supervisectl
 # make demo          build it and watch it work
-# make check         build everything, install what the tests need, run every test
-# make musl          build/musl/supervise, build/musl/supervisectl: with musl in the place of glibc
-# make check-portable, check-musl
-#                    the process tests on build/portable/supervise, which uses POSIX alone, and on build/musl/supervise
-# make SYSTEM=portable ./supervise and ./supervisectl are such programs
-# make check-san     the unit and fault tests and the inputs for fuzzing under the address and undefined behaviour sanitizers;
-#                    with SUITE=all the whole suite
+# make check         build, install what the tests need, run the tests: a few minutes
+# make check-all     these and all that is long or special, in one run; make check-long: the long ones alone:
+#                    sanitizers, valgrind, the matrix of faults, the soak, clang, lint, the portable build, a build in another directory
 # make lint          clang-tidy over src/ and tests/: what has changed since it was last without a finding
 # make coverage      which lines the unit and fault tests reach; fails below 95 % of src/core; SUITE=all: the process tests as well
 # make fuzz          looks for inputs that break something, 10 seconds a target; SECONDS=, MINUTES= in all, TARGETS=
@@ -15,10 +11,17 @@
 # make faults        the matrix of faults, build/faults.md: what supervise and its peers make of each, about ten minutes
 # make bench         everything of which a figure is told, beside the peers and the floor, measured in one run: build/bench.md
 # make soak          services of all kinds under everything at random: MINUTES=10 SERVICES=200 SEED=
-# make debug, san    build/debug/supervise, build/san/supervise
+# make debug, san, valgrind
+#                    build/debug/supervise, build/san/supervise, build/valgrind/supervise
+# make portable      build/portable/supervise, with POSIX alone
 # make generated     completions and the manual's list of supervisectl's commands
 # make install       DESTDIR= PREFIX=/usr/local
 # make clean
+
+# As many jobs as there are processors, unless -j says otherwise.
+ifeq ($(MAKELEVEL),0)
+MAKEFLAGS += -j$(shell nproc 2>/dev/null || echo 2)
+endif
 
 CXX ?= g++
 # linux, or portable: src/sys/platform.h
@@ -26,15 +29,52 @@ SYSTEM ?= linux
 BUILD ?= build
 PREFIX ?= /usr/local
 DESTDIR ?=
-CXXFLAGS ?= -Os -g
+CXXFLAGS ?= -Os -g1
 WERROR ?=
 SUITE ?= quick
 
+# Which kind of build: release, debug, san, valgrind, coverage, portable, clang. Each but the first has its own directory.
+KIND ?= release
+OUT := $(BUILD)$(if $(filter-out release,$(KIND)),/$(KIND))
+
 STANDARD := -std=c++20 -Isrc -D_GNU_SOURCE
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion $(if $(WERROR),-Werror)
-HARDENING := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-protector-strong
-SMALL := -ffunction-sections -fdata-sections -fno-pie $(if $(findstring clang,$(CXX)),,-flto=auto)
-COMPILE = $(CXX) $(STANDARD) $(WARNINGS) $(CXXFLAGS) -MMD -MP
+# The delivered program: hardened, small, and the same bytes wherever it is built.
+RELEASE = $(CXXFLAGS) -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-protector-strong -ffunction-sections -fdata-sections -fno-pie
+STATIC := -static -no-pie -Wl,--gc-sections -Wl,--sort-section=alignment -Wl,-z,noexecstack -Wl,-z,relro,-z,now
+DEBUG := -O0 -g -D_GLIBCXX_ASSERTIONS
+# The sanitizers make g++ 12 warn of uninitialized variables within its own <regex>.
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined
+FLAGS_release = $(RELEASE)
+LINK_release := $(STATIC)
+FLAGS_portable = $(RELEASE)
+LINK_portable := $(STATIC)
+FLAGS_clang = $(RELEASE)
+LINK_clang := $(STATIC)
+FLAGS_debug := $(DEBUG)
+FLAGS_san := -O1 -g -D_GLIBCXX_ASSERTIONS $(SANITIZE) -fno-omit-frame-pointer -Wno-maybe-uninitialized
+LINK_san := -g $(SANITIZE)
+# valgrind shares no memory between processes, so vfork is left out.
+FLAGS_valgrind := $(DEBUG) -DSUPERVISE_PLAIN_FORK
+# The counts are written at the end of a process, however it ends by itself. g++ would have them written before exec as well,
+# which in a child of vfork takes them from its parent.
+FLAGS_coverage := -O0 -g --coverage -fno-builtin-execvp
+LINK_coverage = -g --coverage -Wl,--wrap=_exit $(OUT)/exit.o
+FLAGS = $(FLAGS_$(KIND))
+TEST_FLAGS = $(if $(filter san,$(KIND)),$(FLAGS),-O0 -g1)
+# The simulated system runs millions of steps.
+SIMULATION_FLAGS = $(if $(filter san,$(KIND)),$(FLAGS),-O1 -g1)
+# ccache is used where it is installed; CCACHE= leaves it out.
+CCACHE ?= $(shell command -v ccache || :)
+export CCACHE_SLOPPINESS ?= pch_defines,time_macros
+CLANG := $(findstring clang,$(CXX)$(KIND))
+COMPILER = $(if $(filter clang,$(KIND)),clang++,$(CXX))
+COMPILE = @mkdir -p $(@D) && echo '  $(COMPILER) -o $@' && $(CCACHE) $(COMPILER) $(STANDARD) $(WARNINGS) '-ffile-prefix-map=$(CURDIR)=.' -MMD -MP
+LINK = @mkdir -p $(@D) && echo '  $(COMPILER) -o $@' && $(COMPILER) -o $@
+
+# A header whose content is compiled once for all that is compiled with the same flags. Only g++ takes it this way.
+precompiled = $(if $(CLANG),,$(OUT)/precompiled/$(1).h.gch)
+with_precompiled = $(if $(CLANG),,-fpch-preprocess -include $(OUT)/precompiled/$(1).h)
 
 # The layers, from the bottom up: what stands further down uses what stands above it, never the other way round.
 CORE := accounts command conf environment heartbeat liveness log_file machine notification outcome policy settings state status text words
@@ -46,153 +86,104 @@ CTL := act commands judge launch metrics output render request services view
 BASE := $(CORE:%=core/%.o) $(SYS:%=sys/%.o)
 LIBRARY := $(BASE) sys/linux.o $(SUPERVISE:%=supervise/%.o) $(CTL:%=ctl/%.o)
 # The programs, and what each is made of, beside the platform: sys/linux.o or sys/portable.o.
-supervise_OBJECTS := $(BASE) $(SUPERVISE:%=supervise/%.o) sys/scanf.o supervise/main.o
-supervisectl_OBJECTS := $(BASE) $(CTL:%=ctl/%.o) sys/scanf.o ctl/main.o
+supervise_OBJECTS := $(BASE) $(SUPERVISE:%=supervise/%.o) supervise/main.o
+supervisectl_OBJECTS := $(BASE) $(CTL:%=ctl/%.o) ctl/main.o
 PROGRAMS := supervise supervisectl
-TESTS := unit fault fuzz proc faults
-# Catch2 3 is a library; version 2 is a header that tests/main.cc compiles.
-CATCH2 := $(if $(wildcard /usr/include/catch2/catch_all.hpp),-lCatch2Main -lCatch2)
 
 all: $(PROGRAMS)
-
-$(PROGRAMS): %: $(BUILD)$(if $(filter portable,$(SYSTEM)),/portable)/% always
-	@cmp -s $< $@ || install -m 755 $< $@
-LINK = $(CXX) $(CXXFLAGS) $(SMALL) -static -no-pie -Wl,--gc-sections -Wl,--sort-section=alignment -Wl,-z,noexecstack -Wl,-z,relro,-z,now
+# With its symbols each is in build/.
+$(PROGRAMS): %: $(BUILD)/%
+	@strip -s -o $@ $<
+programs: $(PROGRAMS:%=$(OUT)/%)
+PLATFORM := sys/$(if $(filter portable,$(KIND)),portable,linux).o
 define program
-# The linked program with its symbols is what tests/check/hardening.sh looks at.
-$(BUILD)/$(1).symbols: $($(1)_OBJECTS:%=$(BUILD)/release/%) $(BUILD)/release/sys/linux.o
-	$(LINK) -o $$@ $$^
-$(BUILD)/portable/$(1).symbols: $($(1)_OBJECTS:%=$(BUILD)/release/%) $(BUILD)/release/sys/portable.o
-	@mkdir -p $$(@D)
-	$(LINK) -o $$@ $$^
-$(BUILD)/$(1) $(BUILD)/portable/$(1): %: %.symbols
-	strip -s -o $$@ $$<
-$(BUILD)/musl/$(1): $($(1)_OBJECTS:%=$(BUILD)/musl/obj/%)
-$(BUILD)/debug/$(1): $($(1)_OBJECTS:%=$(BUILD)/debug/obj/%) $(BUILD)/debug/obj/sys/linux.o
-	$(CXX) -g -o $$@ $$^
-$(BUILD)/san/$(1): $($(1)_OBJECTS:%=$(BUILD)/san/obj/%) $(BUILD)/san/obj/sys/linux.o
-	$(CXX) -g $(SANITIZE) -o $$@ $$^
+$(OUT)/$(1): $($(1)_OBJECTS:%=$(OUT)/obj/%) $(OUT)/obj/$(PLATFORM) $(if $(filter coverage,$(KIND)),$(OUT)/exit.o)
+	$$(LINK) $$(filter-out %/exit.o,$$^) $$(LINK_$(KIND))
 endef
-$(BUILD)/release/%.o: src/%.cc Makefile
-	@mkdir -p $(@D)
-	$(COMPILE) $(HARDENING) $(SMALL) -c -o $@ $<
-
-# musl in the place of glibc: smaller in memory and on disk. Debian has libstdc++ for glibc alone; the little that our programs
-# use of it works with musl as well (src/README.md, Portability).
-TRIPLET = $(shell $(CXX) -dumpmachine)
-MUSL = $(TRIPLET:gnu=musl)
-GCC_DIR = $(dir $(shell $(CXX) -print-libgcc-file-name))
-CXX_VERSION = $(notdir $(patsubst %/,%,$(GCC_DIR)))
-MUSL_HEADERS = -nostdinc -nostdinc++ -isystem /usr/include/c++/$(CXX_VERSION) -isystem /usr/include/$(TRIPLET)/c++/$(CXX_VERSION) \
-    -isystem /usr/include/$(MUSL) -isystem $(GCC_DIR)include -include contrib/musl/glibc.h
-MUSL_SMALL = -ffunction-sections -fdata-sections -fno-pie -fstack-protector-strong -Wno-maybe-uninitialized
-MUSL_COMPILE = @mkdir -p $(@D) && $(COMPILE) $(MUSL_HEADERS) $(MUSL_SMALL) -c -o $@ $<
-musl:
-	@tests/install-packages musl
-	@$(MAKE) --no-print-directory $(PROGRAMS:%=$(BUILD)/musl/%)
-$(BUILD)/musl/obj/%.o: src/%.cc contrib/musl/glibc.h Makefile
-	$(MUSL_COMPILE)
-$(BUILD)/musl/obj/glibc.o: contrib/musl/glibc.cc contrib/musl/glibc.h Makefile
-	$(MUSL_COMPILE)
-$(PROGRAMS:%=$(BUILD)/musl/%): $(BUILD)/musl/%: $(BUILD)/musl/obj/glibc.o $(BUILD)/musl/obj/sys/linux.o
-	$(CXX) -nostdlib -static -no-pie -s -Wl,--gc-sections -Wl,--sort-section=alignment -Wl,-z,noexecstack -Wl,-z,relro,-z,now -o $@ \
-	    /usr/lib/$(MUSL)/crt1.o /usr/lib/$(MUSL)/crti.o $(GCC_DIR)crtbeginT.o $^ -Wl,--start-group -l:libstdc++.a -l:libgcc.a -l:libgcc_eh.a \
-	    /usr/lib/$(MUSL)/libc.a -Wl,--end-group $(GCC_DIR)crtend.o /usr/lib/$(MUSL)/crtn.o
-
-debug: $(PROGRAMS:%=$(BUILD)/debug/%)
-$(BUILD)/debug/obj/%.o: src/%.cc Makefile
-	@mkdir -p $(@D)
-	$(COMPILE) -O0 -D_GLIBCXX_ASSERTIONS -c -o $@ $<
-
-# The sanitizers make g++ 12 warn of uninitialized variables within its own <regex>.
-SANITIZE := -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -Wno-maybe-uninitialized
-san: $(PROGRAMS:%=$(BUILD)/san/%)
 $(foreach name,$(PROGRAMS),$(eval $(call program,$(name))))
-$(BUILD)/san/obj/%.o: src/%.cc Makefile
+$(OUT)/obj/%.o: src/%.cc Makefile $(call precompiled,product)
+	$(COMPILE) $(FLAGS) $(call with_precompiled,product) -c -o $@ $<
+$(OUT)/precompiled/product.h: src/precompiled.h
+$(OUT)/precompiled/tests.h $(OUT)/precompiled/simulation.h: tests/precompiled.h
+$(OUT)/precompiled/%.h:
 	@mkdir -p $(@D)
-	$(COMPILE) $(SANITIZE) -c -o $@ $<
+	@cp $< $@
+$(OUT)/precompiled/product.h.gch: COMPILE_AS = $(FLAGS)
+$(OUT)/precompiled/tests.h.gch: COMPILE_AS = $(TEST_FLAGS) -Itests
+$(OUT)/precompiled/simulation.h.gch: COMPILE_AS = $(SIMULATION_FLAGS) -Itests
+$(OUT)/precompiled/%.h.gch: $(OUT)/precompiled/%.h Makefile
+	$(COMPILE) $(COMPILE_AS) -x c++-header -o $@ $<
+$(OUT)/exit.o: tests/coverage/exit.cc
+	$(COMPILE) -O0 -c -o $@ $<
 
-# What valgrind can follow: under it a child shares no memory with its parent, so these are built without vfork.
-$(foreach name,$(PROGRAMS),$(eval $(BUILD)/valgrind/$(name): $($(name)_OBJECTS:%=$(BUILD)/debug/obj/%) $(BUILD)/debug/obj/sys/linux.o))
-$(PROGRAMS:%=$(BUILD)/valgrind/%): $(BUILD)/valgrind/obj/sys/spawn.o
-	$(CXX) -g -o $@ $(filter-out $(BUILD)/debug/obj/sys/spawn.o,$^)
-$(BUILD)/valgrind/obj/%.o: src/%.cc Makefile
-	@mkdir -p $(@D)
-	$(COMPILE) -O0 -D_GLIBCXX_ASSERTIONS -DSUPERVISE_PLAIN_FORK -c -o $@ $<
+debug san valgrind portable clang:
+	@$(MAKE) --no-print-directory KIND=$@ programs
 
-# The lines that were executed are counted, and the counts written at the end of a process, however it ends by itself. g++ would
-# have them written before exec as well, which in a child of vfork takes them from its parent. What is counted comes first at the
-# link, as of an inline function the first copy is taken.
-COVERAGE := --coverage -fno-builtin-execvp
-COVERED = $(CXX) -g --coverage -Wl,--wrap=_exit -o $@ $^
-$(PROGRAMS:%=$(BUILD)/coverage/%): $(BUILD)/coverage/%: $(BUILD)/tests/obj/coverage/exit.o
-	$(COVERED)
-$(foreach name,$(PROGRAMS),$(eval $(BUILD)/coverage/$(name): $($(name)_OBJECTS:%=$(BUILD)/coverage/obj/%) $(BUILD)/coverage/obj/sys/linux.o))
-$(BUILD)/coverage/obj/%.o: src/%.cc Makefile
-	@mkdir -p $(@D)
-	$(COMPILE) -O0 $(COVERAGE) -c -o $@ $<
+# ---- Tests. A test program is its folder's sources, main, and the library.
 
-# A test program is its folder's sources, main, and the library of the debug or the sanitizer build.
+TESTS := unit fault fuzz proc
+# Of the long ones, those that are programs.
+LONG_TESTS := faults portable
+# Catch2 3 is a library; version 2 is a header that tests/main.cc compiles.
+CATCH2 := $(if $(wildcard /usr/include/catch2/catch_all.hpp),-lCatch2Main -lCatch2)
 sources = $(filter-out tests/proc/service.cc tests/faults/matrix.cc,$(wildcard tests/$(1)/*.cc))
 # The simulated system, which the fuzz targets use as well.
 SIMULATION := bench log_world machine_life sim_system
 also_fuzz := tests/fuzz/driver/replay.cc $(SIMULATION:%=tests/fault/%.cc)
 also_faults := tests/proc/harness.cc tests/peers/peers.cc
-objects = $(patsubst tests/%.cc,$(2)/tests/obj/%.o,$(call sources,$(1)) $(also_$(1))) $(2)/tests/obj/main.o
+also_portable := tests/proc/harness.cc
+# main takes longest, so it comes first.
+objects = $(OUT)/tests/obj/main.o $(patsubst tests/%.cc,$(OUT)/tests/obj/%.o,$(call sources,$(1)) $(also_$(1)))
 define test_program
-$(BUILD)/tests/$(1): $(call objects,$(1),$(BUILD)) $(LIBRARY:%=$(BUILD)/debug/obj/%)
-	$(CXX) -g -o $$@ $$^ $(CATCH2)
-$(BUILD)/san/tests/$(1): $(call objects,$(1),$(BUILD)/san) $(LIBRARY:%=$(BUILD)/san/obj/%)
-	$(CXX) -g $(SANITIZE) -o $$@ $$^ $(CATCH2)
-$(BUILD)/coverage/tests/$(1): $(LIBRARY:%=$(BUILD)/coverage/obj/%) $(call objects,$(1),$(BUILD)) $(BUILD)/tests/obj/coverage/exit.o
-	@mkdir -p $$(@D)
-	$(value COVERED) $(CATCH2)
+$(OUT)/tests/$(1): $(call objects,$(1)) $(LIBRARY:%=$(OUT)/obj/%)
+	$$(LINK) $$^ -no-pie $(filter-out $(STATIC),$(LINK_$(KIND))) $(CATCH2)
 endef
-$(foreach test,$(TESTS),$(eval $(call test_program,$(test))))
-$(BUILD)/tests/service: tests/proc/service.cc
-	@mkdir -p $(@D)
+$(foreach test,$(TESTS) $(LONG_TESTS),$(eval $(call test_program,$(test))))
+$(OUT)/tests/obj/%.o: tests/%.cc Makefile $(call precompiled,tests)
+	$(COMPILE) $(TEST_FLAGS) -Itests $(call with_precompiled,tests) -c -o $@ $<
+$(OUT)/tests/obj/fault/%.o: tests/fault/%.cc Makefile $(call precompiled,simulation)
+	$(COMPILE) $(SIMULATION_FLAGS) -Itests $(call with_precompiled,simulation) -c -o $@ $<
+# It defines what catch.h leaves out, and so can't begin with it.
+$(OUT)/tests/obj/main.o: tests/main.cc Makefile
+	$(COMPILE) $(TEST_FLAGS) -c -o $@ $<
+$(OUT)/tests/service: tests/proc/service.cc
 	$(COMPILE) -O1 -static -o $@ $<
-$(BUILD)/tests/obj/%.o: tests/%.cc Makefile
-	@mkdir -p $(@D)
-	$(COMPILE) -Itests -O0 -c -o $@ $<
-$(BUILD)/san/tests/obj/%.o: tests/%.cc Makefile
-	@mkdir -p $(@D)
-	$(COMPILE) -Itests $(SANITIZE) -c -o $@ $<
-
-SCRIPTS := $(wildcard tests/check/*.sh tests/compat/*.sh)
-
-packages:
-	@tests/install-packages
-# The packages bring Catch2, so what includes it is built by a make of its own that comes after.
-check: packages
-	@$(MAKE) --no-print-directory check-built
-check-built: all debug $(BUILD)/portable/supervise $(PROGRAMS:%=$(BUILD)/valgrind/%) $(TESTS:%=$(BUILD)/tests/%) $(BUILD)/tests/service $(BUILD)/tests/soak $(BUILD)/tests/soak-worker
-	@SUPERVISE=$(CURDIR)/supervise SUPERVISECTL=$(CURDIR)/supervisectl SUPERVISE_DYNAMIC=$(CURDIR)/$(BUILD)/debug/supervise \
-	    SUPERVISE_PORTABLE=$(CURDIR)/$(BUILD)/portable/supervise SUPERVISE_VALGRIND=$(CURDIR)/$(BUILD)/valgrind/supervise \
-	    SYMBOLS=$(CURDIR)/$(BUILD) SOAK=$(CURDIR)/$(BUILD)/tests/soak SERVICE=$(CURDIR)/$(BUILD)/tests/service TOP=$(CURDIR) \
-	    tests/run $(TESTS:%=$(BUILD)/tests/%) $(SCRIPTS)
-
-check-musl: musl
-check-portable check-musl: check-%: packages
-	@$(MAKE) --no-print-directory check-other OTHER=$*
-check-other: $(PROGRAMS:%=$(BUILD)/$(OTHER)/%) $(BUILD)/tests/proc $(BUILD)/tests/service
-	@SUPERVISE=$(CURDIR)/$(BUILD)/$(OTHER)/supervise SUPERVISECTL=$(CURDIR)/$(BUILD)/$(OTHER)/supervisectl \
-	    SERVICE=$(CURDIR)/$(BUILD)/tests/service TOP=$(CURDIR) tests/run $(BUILD)/tests/proc
-
-check-san: packages
-	@$(MAKE) --no-print-directory check-san-built
+# The same program, linked so that a library can be put before it: libfaketime.
+$(OUT)/dynamic/supervise: $(supervise_OBJECTS:%=$(OUT)/obj/%) $(OUT)/obj/$(PLATFORM)
+	$(LINK) $^ -no-pie
+tests: $(TESTS:%=$(OUT)/tests/%) $(OUT)/tests/service $(OUT)/dynamic/supervise
 SAN_TESTS := unit fault fuzz $(if $(filter all,$(SUITE)),proc)
-check-san-built: san $(SAN_TESTS:%=$(BUILD)/san/tests/%) $(BUILD)/tests/service
-	@SUPERVISE=$(CURDIR)/$(BUILD)/san/supervise SUPERVISECTL=$(CURDIR)/$(BUILD)/san/supervisectl SERVICE=$(CURDIR)/$(BUILD)/tests/service TOP=$(CURDIR) SANITIZED=1 \
-	    tests/run $(SAN_TESTS:%=$(BUILD)/san/tests/%)
+san-tests: $(SAN_TESTS:%=$(OUT)/tests/%)
+long-tests: tests $(LONG_TESTS:%=$(OUT)/tests/%) $(OUT)/tests/soak $(OUT)/tests/soak-worker
 
-coverage: packages
-	@$(MAKE) --no-print-directory coverage-built
+WITH = export SUPERVISE='$(CURDIR)/$(1)supervise' SUPERVISECTL='$(CURDIR)/$(1)supervisectl' SUPERVISE_DYNAMIC='$(CURDIR)/$(BUILD)/dynamic/supervise' \
+    SUPERVISE_PORTABLE='$(CURDIR)/$(BUILD)/portable/supervise' SERVICE='$(CURDIR)/$(BUILD)/tests/service' TOP='$(CURDIR)';
+RUN = $(WITH) tests/run
+QUICK := $(TESTS:%=$(BUILD)/tests/%) $(wildcard tests/check/*.sh tests/compat/*.sh)
+LONG := $(SAN_TESTS:%=$(BUILD)/san/tests/%) $(LONG_TESTS:%=$(BUILD)/tests/%) $(wildcard tests/long/*.sh)
+# The packages bring Catch2, so what includes it is built by a make of its own that comes after.
+check:
+	@tests/install-packages
+	@$(MAKE) --no-print-directory all tests
+	@$(call RUN) $(QUICK)
+check-long check-all:
+	@tests/install-packages long
+	@$(MAKE) --no-print-directory all long-tests portable valgrind
+	@$(MAKE) --no-print-directory KIND=san san-tests
+	@$(call RUN) -t 900 $(if $(filter check-all,$@),$(QUICK)) $(LONG)
+check-san:
+	@tests/install-packages
+	@$(MAKE) --no-print-directory $(BUILD)/tests/service
+	@$(MAKE) --no-print-directory KIND=san programs san-tests
+	@export SANITIZED=1; $(call RUN,$(BUILD)/san/) $(SAN_TESTS:%=$(BUILD)/san/tests/%)
+
 COVERAGE_TESTS := unit fault $(if $(filter all,$(SUITE)),proc)
-coverage-built: $(PROGRAMS:%=$(BUILD)/coverage/%) $(COVERAGE_TESTS:%=$(BUILD)/coverage/tests/%) $(BUILD)/tests/service
+coverage:
+	@tests/install-packages
+	@$(MAKE) --no-print-directory $(BUILD)/tests/service
+	@$(MAKE) --no-print-directory KIND=coverage programs $(COVERAGE_TESTS:%=$(BUILD)/coverage/tests/%)
 	@find $(BUILD)/coverage -name '*.gcda' -delete
-	@SUPERVISE=$(CURDIR)/$(BUILD)/coverage/supervise SUPERVISECTL=$(CURDIR)/$(BUILD)/coverage/supervisectl SERVICE=$(CURDIR)/$(BUILD)/tests/service TOP=$(CURDIR) SANITIZED=1 \
-	    tests/run -t 600 $(COVERAGE_TESTS:%=$(BUILD)/coverage/tests/%)
+	@export SANITIZED=1; $(call RUN,$(BUILD)/coverage/) -t 600 $(COVERAGE_TESTS:%=$(BUILD)/coverage/tests/%)
 	@tests/coverage/report $(BUILD)/coverage/obj 95 >$(BUILD)/coverage.txt; status=$$?; cat $(BUILD)/coverage.txt; exit $$status
 
 # A stamp a source that had no finding. What it includes is told by the compiler, as clang-tidy writes no list.
@@ -226,14 +217,14 @@ $(FUZZ_DIR)/library.a: $(LIBRARY:%=$(FUZZ_DIR)/obj/src/%) $(SIMULATION:%=$(FUZZ_
 $(FUZZ_DIR)/obj/%.o: %.cc
 	@mkdir -p $(@D)
 	$(FUZZ_COMPILE) -Itests $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link,address,undefined -c -o $@ $<
-FUZZ_COMPILE = $(FUZZ_CXX) $(STANDARD) $(WARNINGS) $(CXXFLAGS) -MMD -MP
+FUZZ_COMPILE = $(FUZZ_CXX) $(STANDARD) $(WARNINGS) -g -MMD -MP
 # The corpus alone, by the coverage of source code that clang measures.
 fuzz-coverage-built:
-	@$(MAKE) --no-print-directory CXX=$(FUZZ_CXX) BUILD=$(BUILD)/fuzz-coverage CXXFLAGS='-g -fprofile-instr-generate -fcoverage-mapping' \
-	    CATCH2='$(CATCH2) -fprofile-instr-generate' $(BUILD)/fuzz-coverage/tests/fuzz
-	@TOP=$(CURDIR) LLVM_PROFILE_FILE=$(BUILD)/fuzz-coverage/fuzz.profraw $(BUILD)/fuzz-coverage/tests/fuzz >/dev/null
+	@$(MAKE) --no-print-directory CXX=$(FUZZ_CXX) KIND=clang BUILD=$(BUILD)/fuzz-coverage FLAGS_clang='-O0 -g -fprofile-instr-generate -fcoverage-mapping' \
+	    LINK_clang=-fprofile-instr-generate $(BUILD)/fuzz-coverage/clang/tests/fuzz
+	@TOP='$(CURDIR)' LLVM_PROFILE_FILE=$(BUILD)/fuzz-coverage/fuzz.profraw $(BUILD)/fuzz-coverage/clang/tests/fuzz >/dev/null
 	@llvm-profdata merge -o $(BUILD)/fuzz-coverage/fuzz.profdata $(BUILD)/fuzz-coverage/fuzz.profraw
-	@llvm-cov report $(BUILD)/fuzz-coverage/tests/fuzz -instr-profile=$(BUILD)/fuzz-coverage/fuzz.profdata $(wildcard src/core/*.cc) $(wildcard src/supervise/*.cc) $(wildcard src/ctl/*.cc)
+	@llvm-cov report $(BUILD)/fuzz-coverage/clang/tests/fuzz -instr-profile=$(BUILD)/fuzz-coverage/fuzz.profdata $(wildcard src/core/*.cc) $(wildcard src/supervise/*.cc) $(wildcard src/ctl/*.cc)
 
 # BENCH_MEMORY and BENCH_DISK: where the services are, on a file system in memory and on a disk; BENCH: some measurements of
 # tests/bench/main.cc alone.
@@ -243,46 +234,39 @@ BENCH ?=
 BENCH_OBJECTS := $(patsubst tests/%.cc,$(BUILD)/bench/obj/%.o,$(filter-out tests/bench/service.cc,$(wildcard tests/bench/*.cc)) tests/peers/peers.cc)
 bench: all $(BUILD)/bench/bench $(BUILD)/bench/service
 	@tests/install-packages bench
-	@[ ! -e /usr/include/$(MUSL)/stdlib.h ] || $(MAKE) --no-print-directory musl
-	@SUPERVISE_MUSL=$$(ls $(CURDIR)/$(BUILD)/musl/supervise 2>/dev/null) SUPERVISE=$(CURDIR)/supervise SUPERVISECTL=$(CURDIR)/supervisectl $(BUILD)/bench/bench $(BUILD) $(BENCH_MEMORY) $(BENCH_DISK) $(BENCH)
+	@SUPERVISE='$(CURDIR)/supervise' SUPERVISECTL='$(CURDIR)/supervisectl' $(BUILD)/bench/bench $(BUILD) $(BENCH_MEMORY) $(BENCH_DISK) $(BENCH)
 $(BUILD)/bench/bench: $(BENCH_OBJECTS)
 	$(CXX) -static -s -o $@ $^
 $(BUILD)/bench/service: $(BUILD)/bench/obj/bench/service.o
 	$(CXX) -static -s -o $@ $^
 $(BUILD)/bench/obj/%.o: tests/%.cc Makefile
-	@mkdir -p $(@D)
 	$(COMPILE) -Itests -O2 -c -o $@ $<
 
 # A service that fails in every way, and the program that starts many of them and does everything to them at random.
 $(BUILD)/tests/soak: $(patsubst tests/%.cc,$(BUILD)/tests/obj/%.o,$(filter-out %/worker.cc,$(wildcard tests/soak/*.cc)) tests/proc/harness.cc)
 	$(CXX) -g -pthread -o $@ $^
 $(BUILD)/tests/soak-worker: tests/soak/worker.cc
-	@mkdir -p $(@D)
 	$(COMPILE) -O1 -static -o $@ $<
 MINUTES ?= 10
 SERVICES ?= 200
 SEED ?=
 ONLY ?=
-soak: packages
-	@$(MAKE) --no-print-directory soak-built
-soak-built: all $(BUILD)/tests/soak $(BUILD)/tests/soak-worker
-	@SUPERVISE=$(CURDIR)/supervise SUPERVISECTL=$(CURDIR)/supervisectl \
+soak: all $(BUILD)/tests/soak $(BUILD)/tests/soak-worker
+	@tests/install-packages
+	@SUPERVISE='$(CURDIR)/supervise' SUPERVISECTL='$(CURDIR)/supervisectl' \
 	    $(BUILD)/tests/soak --services $(SERVICES) --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY))
 
 # FAULTS: a regular expression of the faults wanted. Each cell of the matrix is one run of the program of test cases.
 FAULTS ?= .
 faults:
 	@tests/install-packages faults
-	@$(MAKE) --no-print-directory faults-built
-faults-built: all debug $(BUILD)/tests/faults $(BUILD)/tests/service $(BUILD)/faults
-	@SUPERVISE=$(CURDIR)/supervise SUPERVISECTL=$(CURDIR)/supervisectl SUPERVISE_DYNAMIC=$(CURDIR)/$(BUILD)/debug/supervise \
-	    SERVICE=$(CURDIR)/$(BUILD)/tests/service $(BUILD)/faults $(BUILD)/tests/faults $(BUILD)/faults.md $(BUILD)/faults.json '$(FAULTS)'
+	@$(MAKE) --no-print-directory all $(BUILD)/tests/faults $(BUILD)/tests/service $(BUILD)/dynamic/supervise $(BUILD)/faults
+	@$(call WITH) $(BUILD)/faults $(BUILD)/tests/faults $(BUILD)/faults.md $(BUILD)/faults.json '$(FAULTS)'
 $(BUILD)/faults: tests/faults/matrix.cc tests/peers/peers.cc
-	@mkdir -p $(@D)
 	$(COMPILE) -Itests -O1 -o $@ $(filter %.cc,$^)
 
-demo: all
-	@SUPERVISE=$(CURDIR)/supervise contrib/demo
+demo: supervise
+	@SUPERVISE='$(CURDIR)/supervise' contrib/demo
 
 # What derives from the table of supervisectl's commands, and stands in files all the same.
 generated: supervisectl
@@ -313,6 +297,8 @@ install: all
 clean:
 	rm -rf $(BUILD) $(PROGRAMS)
 
-.PHONY: all always bench check check-built check-musl check-other check-portable check-san check-san-built clean coverage coverage-built debug demo faults faults-built fuzz fuzz-built fuzz-corpus fuzz-corpus-built fuzz-coverage fuzz-coverage-built generated install lint musl packages san soak soak-built
+.PHONY: all bench check check-all check-long check-san clang clean coverage debug demo faults fuzz fuzz-built fuzz-corpus fuzz-corpus-built \
+    fuzz-coverage fuzz-coverage-built generated install lint long-tests portable programs san san-tests soak tests valgrind
 .SECONDARY:
+.DELETE_ON_ERROR:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

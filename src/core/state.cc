@@ -69,8 +69,9 @@ std::optional<Instant> take_instant(std::string_view& text) {
 // `1795247518.217`; the epoch where there is none.
 WallTime parse_time(std::string_view text) {
   const auto point = text.find('.');
+  if (point == std::string_view::npos) return {};
   const auto whole = parse_number<std::int64_t>(text.substr(0, point));
-  const auto millis = point == std::string_view::npos ? std::nullopt : parse_number<unsigned>(text.substr(point + 1));
+  const auto millis = parse_number<unsigned>(text.substr(point + 1));
   constexpr std::int64_t kMax = Nanos::max().count() / 1'000'000'000 - 1;
   if (!whole || *whole < 0 || *whole > kMax || !millis || *millis > 999) return {};
   return WallTime(seconds(*whole) + std::chrono::milliseconds(*millis));

@@ -32,7 +32,6 @@ std::string figure(double value) {
 
 std::string ratio(double value, double base) { return base > 0 ? figure(value / base) : "–"; }
 
-bool is_ours(const std::string& who) { return who == "supervise" || who == "supervise-musl"; }
 
 std::string quoted(const std::string& text) { return '"' + text + '"'; }
 
@@ -75,7 +74,7 @@ const Table::Row* Table::find(const std::string& who) const {
 const Table::Row* Table::best_peer() const {
   const Row* best = nullptr;
   for (const auto& row : rows_) {
-    if (row.who == kFloor || row.who == kNoLogger || is_ours(row.who) || row.values.empty()) continue;
+    if (row.who == kFloor || row.who == kNoLogger || row.who == "supervise" || row.values.empty()) continue;
     const bool beats = !best || (better_ == Better::kLower ? median(row.values) < median(best->values) : median(row.values) > median(best->values));
     if (beats) best = &row;
   }
@@ -97,11 +96,11 @@ std::string Table::markdown() const {
 }
 
 std::string Table::summary() const {
-  const auto *floor = find(kFloor), *ours = find("supervise"), *musl = find("supervise-musl"), *peer = best_peer();
+  const auto *floor = find(kFloor), *ours = find("supervise"), *peer = best_peer();
   const auto cell = [](const Row* row) { return row ? figure(median(row->values)) : std::string("–"); };
   const auto over = [&](const Row* base) { return ours && base ? ratio(median(ours->values), median(base->values)) : std::string("–"); };
   std::ostringstream text;
-  text << "| " << title_ << " | " << unit_ << " | " << cell(floor) << " | **" << cell(ours) << "** | " << cell(musl) << " | " << (peer ? cell(peer) + " " + peer->who : "–") << " | "
+  text << "| " << title_ << " | " << unit_ << " | " << cell(floor) << " | **" << cell(ours) << "** | " << (peer ? cell(peer) + " " + peer->who : "–") << " | "
        << over(floor) << " | " << over(peer) << " |\n";
   return text.str();
 }
@@ -134,7 +133,7 @@ void Report::finish(const fs::path& folder) {
   print_last();
   std::ostringstream markdown, json;
   markdown << "Taken " << surroundings() << ". Medians of one run.\n\n"
-           << "| | unit | floor | supervise | with musl | best peer | × floor | × best peer |\n|---|---|---:|---:|---:|---:|---:|---:|\n";
+           << "| | unit | floor | supervise | best peer | × floor | × best peer |\n|---|---|---:|---:|---:|---:|---:|\n";
   for (const auto& table : tables_) markdown << table.summary();
   std::printf("%s", markdown.str().c_str());
   json << "[\n";
@@ -188,11 +187,7 @@ std::int64_t Arena::last_start() {
 }
 
 const std::vector<peers::Kind>& contestants() {
-  static const auto all = [] {
-    auto kinds = peers::kinds();
-    if (const auto musl = peers::setting("SUPERVISE_MUSL", ""); !musl.empty()) kinds.insert(kinds.begin() + 1, peers::ours("supervise-musl", musl));
-    return kinds;
-  }();
+  static const auto all = peers::kinds();
   return all;
 }
 

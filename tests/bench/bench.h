@@ -112,7 +112,7 @@ class Arenas {
   std::deque<Arena> all_;
 };
 
-// The kinds, and after ours its build with musl where there is one ($SUPERVISE_MUSL).
+// The kinds of supervisor: ours and its peers.
 const std::vector<peers::Kind>& contestants();
 
 // What all measurements need.

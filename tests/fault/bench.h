@@ -49,7 +49,7 @@ class Bench {
   // The service that lives dies at that time.
   void service_dies_at(core::Nanos when, core::Outcome outcome);
 
-  [[nodiscard]] static std::string path(const std::string& entry) { return std::string(kDirectory) + "/" + entry; }
+  [[nodiscard]] static std::string path(const std::string& entry) { return std::string(kDirectory).append("/").append(entry); }
   [[nodiscard]] std::string content(const std::string& entry) const;
   [[nodiscard]] std::string state(std::string_view key) const;
   [[nodiscard]] std::string log() const { return content("supervise.log"); }

@@ -23,7 +23,7 @@ void check(const core::ParsedVariables& parsed, std::string_view text) {
 }
 
 // The value in one notation that is always possible.
-std::string quoted(std::string_view value) {
+std::string in_quotes(std::string_view value) {
   std::string out = "\"";
   for (const char c : value) out += (c == '"' || c == '\\' ? "\\" : "") + std::string(1, c);
   return out + "\"";
@@ -34,7 +34,7 @@ void list(std::string_view text) {
   check(parsed, text);
   if (!parsed.error.empty()) return;
   std::string printed;
-  for (const auto& [name, value] : parsed.variables) printed += (printed.empty() ? "" : " ,\t") + name + "=" + quoted(value);
+  for (const auto& [name, value] : parsed.variables) printed += (printed.empty() ? "" : " ,\t") + name + "=" + in_quotes(value);
   const auto again = core::parse_environment(printed);
   fuzz::require(again.error.empty() && again.variables == parsed.variables, "the variables are not what they were");
 }

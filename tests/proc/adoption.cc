@@ -85,7 +85,6 @@ void check_order(const Supervised& svc, const std::string& program = supervise_p
 // ---- Adoption
 
 TEST_CASE("A supervise that is started again takes over the running service with its counters") {
-  SKIP_UNLESS(has_linux_calls(), kNeedsAdoption);
   TempDir marks;
   Restartable site(service({"started", marks / "started"}));
   auto service_pid = site.dir.await_service();
@@ -130,7 +129,6 @@ TEST_CASE("A supervise that is started again takes over the running service with
 }
 
 TEST_CASE("An adopted service obeys every command and the supervise ends with dx") {
-  SKIP_UNLESS(has_linux_calls(), kNeedsAdoption);
   TempDir marks;
   Restartable site(service({"started", marks / "started", "trap", "got", marks / "got"}), "[svc]\nstopwaitsecs : 1\n");
   const auto first = site.dir.await_service();
@@ -178,7 +176,6 @@ TEST_CASE("What is wanted of an adopted service is what was wanted before") {
 }
 
 TEST_CASE("A service that is being stopped when its supervise is killed stays stopped after the adoption") {
-  SKIP_UNLESS(has_linux_calls(), kNeedsAdoption);
   TempDir marks;
   Restartable site(service({"started", marks / "started", "ignore", "TERM", "touch", marks / "set"}), "[svc]\nstopwaitsecs : 3\n");
   const auto pid = site.dir.await_service();
@@ -197,7 +194,6 @@ TEST_CASE("A service that is being stopped when its supervise is killed stays st
 }
 
 TEST_CASE("Twenty killed supervises in a row lose no line and make no second copy") {
-  SKIP_UNLESS(has_linux_calls(), kNeedsAdoption);
   TempDir marks;
   write_script(marks / "count", "echo $$ >> " + (marks / "pids").string() +
                                     "\ni=0\nwhile :; do i=$((i+1)); echo line $i; sleep 0.002; done\n");
@@ -322,7 +318,6 @@ TEST_CASE("A process with the recorded pid and another start is a stranger and g
 }
 
 TEST_CASE("Readiness and notifications of an adopted service go on") {
-  SKIP_UNLESS(has_linux_calls(), kNeedsAdoption);
   SKIP_UNLESS(has_program("systemd-notify"), "systemd-notify is not here");
   TempDir marks;
   const auto mark = [&](const char* name) { return (marks / name).string(); };
@@ -347,7 +342,6 @@ TEST_CASE("Readiness and notifications of an adopted service go on") {
 }
 
 TEST_CASE("An adopted service that is not yet ready becomes it and its watchdog goes on") {
-  SKIP_UNLESS(has_linux_calls(), kNeedsAdoption);
   TempDir marks;
   Restartable site(service({"started", marks / "started", "await", marks / "go", "notify", "READY=1", "await", marks / "stop"}),
                    "[svc]\nnotify : true\nwatchdog : 3\n");
@@ -481,7 +475,6 @@ TEST_CASE("A second supervise is refused at every moment of an exchange") {
 }
 
 TEST_CASE("E while a forking service is long on its way into the background follows it all the same") {
-  SKIP_UNLESS(has_linux_calls(), kNeedsOrphans);
   TempDir marks;
   const Upgradable up(service({"await", marks / "go", "child", "3", "session", "started", marks / "started", "await", marks / "started", "exit", "0"}),
                       "[svc]\nforking : true\nstartsecs : 0\n");
@@ -573,7 +566,6 @@ TEST_CASE("E leaves a service that was given up as it is") {
 }
 
 TEST_CASE("The window of tries and of alarms goes on across an adoption and an exchange") {
-  SKIP_UNLESS(has_linux_calls(), kNeedsAdoption);
   for (const bool adopted : {true, false}) {
     INFO(adopted);
     TempDir marks;

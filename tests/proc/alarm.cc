@@ -279,7 +279,7 @@ TEST_CASE("Alarm programs run clean and in a session of their own") {
   const KeyValues facts(text_of(work / "facts"));
   CHECK(facts["session"] == facts["pid"]);
   CHECK(facts["blocked"] == "0000000000000000");
-  CHECK(ignored_signals(facts) == "0000000000000000");
+  CHECK(facts["ignored"] == "0000000000000000");
   for (const auto& [key, value] : facts.all())
     if (key.starts_with("fd.")) CHECK_THAT(key, matches("fd\\.[012]"));
 }

@@ -211,7 +211,6 @@ TEST_CASE("Unknown keys are warnings with file and line and the service starts")
 }
 
 TEST_CASE("Keys without an effect are warnings with file and line") {
-  SKIP_UNLESS(has_linux_calls(), kNeedsOrphans);
   const std::string conf = "[svc]\nmax_tries : 3\nalarm_mail : root\npidfile : /x\nheartbeat_timeout : 5\nready_timeout : 5\ncommand : a | b\n";
   const Supervised svc({.command = service({}), .conf = conf});
   for (const auto* text : {"2: warning: max_tries has no effect without alarm_interval", "3: warning: alarm_mail has no effect without alarm_interval",

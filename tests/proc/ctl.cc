@@ -135,7 +135,6 @@ TEST_CASE("supervisectl start takes a run file and says what it lacks where ther
 }
 
 TEST_CASE("supervisectl start with a service whose supervise was killed adopts it") {
-  SKIP_UNLESS(has_linux_calls(), kNeedsAdoption);
   const Site site(kTwo);
   site.done({"start", "web-1"});
   const auto pid = site.dir("web-1").await_service();
@@ -249,7 +248,6 @@ TEST_CASE("supervisectl names what there is to do about a wrong name and a lacki
 }
 
 TEST_CASE("supervisectl says whose a service is that it may not command") {
-  SKIP_UNLESS(has_linux_calls(), kNeedsProcesses);
   SKIP_UNLESS(is_root() && has_program("setpriv"), "needs root and setpriv");
   const Site site(kTwo);
   site.done({"start", "web-1"});
@@ -380,7 +378,6 @@ TEST_CASE("supervisectl status has a table and JSON and exit statuses for script
 }
 
 TEST_CASE("supervisectl status --watch tells what changes and is idle else") {
-  SKIP_UNLESS(has_linux_calls(), kNeedsWatch);
   const Site site(kTwo);
   site.done({"start", "web-1"});
   Child watch({.argv = {supervisectl_program(), "status", "--watch"}, .directory = site.work.path()});
@@ -407,7 +404,6 @@ TEST_CASE("supervisectl status --watch is a screen on a terminal") {
 }
 
 TEST_CASE("supervisectl check is a monitoring plugin with thresholds") {
-  SKIP_UNLESS(has_linux_calls(), kNeedsFigures);
   TempDir marks;
   const Site site(section("good", {"sleep", "1000"}) + section("bad", service({"exit", "3"}), "startretries : 0\n"));
   site.done({"start", "good"});
@@ -432,7 +428,6 @@ TEST_CASE("supervisectl check is a monitoring plugin with thresholds") {
 }
 
 TEST_CASE("supervisectl metrics counts exits by kind and what the whole tree uses") {
-  SKIP_UNLESS(has_linux_calls(), kNeedsFigures);
   TempDir marks;
   const Site site(section("svc", {"sh", "-c", "'sleep 1000 & sleep 1000 & wait'"}, "killasgroup : true\n") +
                   section("beats", {"sh", "-c", "'while touch beat; do sleep 0.1; done'"}, "heartbeat_timeout : 60\nheartbeat_file : beat\ndirectory : " + marks.path().string() + "\n"));
@@ -508,7 +503,6 @@ TEST_CASE("supervisectl start goes on for a service whose supervise was killed w
 }
 
 TEST_CASE("supervisectl notices at once that a supervise was killed while it waits for it") {
-  SKIP_UNLESS(has_linux_calls(), kNeedsAdoption);
   const Site site(section("stubborn", {"sh", "-c", "'trap \"\" TERM; while :; do sleep 0.1; done'"}, "stopwaitsecs : 0\n"));
   site.done({"start", "stubborn"});
   Child stop({.argv = {supervisectl_program(), "stop", "-t", "0", "stubborn"}, .directory = site.work.path()});
@@ -536,7 +530,6 @@ TEST_CASE("supervisectl fails where its output can not be written") {
 }
 
 TEST_CASE("supervisectl says when it can not see a service and does not call that well") {
-  SKIP_UNLESS(has_linux_calls(), kNeedsProcesses);
   SKIP_UNLESS(is_root() && has_program("setpriv"), "needs root and setpriv");
   const Site site(kTwo);
   site.done({"start", "web-1", "web-2"});
@@ -559,7 +552,6 @@ TEST_CASE("supervisectl says when it can not see a service and does not call tha
 }
 
 TEST_CASE("supervisectl waits without polling out its time where it may not watch the directory") {
-  SKIP_UNLESS(has_linux_calls(), kNeedsProcesses);
   SKIP_UNLESS(is_root() && has_program("setpriv"), "needs root and setpriv");
   const Site site("[svc]\ncommand : sleep 1000\ncontrol_group : nogroup\n");
   for (auto path = site.work.path(); path.has_relative_path(); path = path.parent_path()) chmod(path.c_str(), 0755);

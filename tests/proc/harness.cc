@@ -209,7 +209,6 @@ bool has_program(const std::string& name) {
   return false;
 }
 
-bool has_linux_calls() { return run({supervise_program(), "-v"}).out.find("(portable)") == std::string::npos; }
 
 bool is_sanitized() { return environment_or("SANITIZED", "0") != "0"; }
 
@@ -585,12 +584,6 @@ std::string KeyValues::operator[](const std::string& key) const {
 double KeyValues::number(const std::string& key) const { return std::atof((*this)[key].c_str()); }
 
 // ---- Starting it
-
-std::string ignored_signals(const KeyValues& facts) {
-  auto mask = facts["ignored"];
-  if (!has_linux_calls() && mask.size() == 16) mask.replace(7, 2, "00");
-  return mask;
-}
 
 std::string supervise_program() {
   return environment_or("SUPERVISE", (own_folder() / "../../supervise").lexically_normal());

@@ -60,17 +60,6 @@ void report_skip(const std::string& reason);
 [[nodiscard]] bool is_root();
 [[nodiscard]] bool has_program(const std::string& name);
 [[nodiscard]] bool is_sanitized();
-// Whether the program under test uses what only Linux has; false for the portable build.
-[[nodiscard]] bool has_linux_calls();
-// What that one lacks, as the reason for a skip.
-inline constexpr const char* kNeedsAdoption = "the portable build adopts no running service";
-inline constexpr const char* kNeedsOrphans = "the portable build knows nothing of orphans";
-inline constexpr const char* kNeedsSenders = "the portable build cannot tell who sends a notification";
-inline constexpr const char* kNeedsMove = "a logger of the portable build that is killed loses what it has read";
-inline constexpr const char* kNeedsWatch = "the portable build looks now and then, at its directory once a second";
-inline constexpr const char* kNeedsProcesses = "to the portable build only a reader of ok shows that a supervise lives";
-inline constexpr const char* kNeedsFigures = "the portable build knows nothing of memory and processor time";
-inline constexpr const char* kNeedsMemory = "the portable build gives no memory back";
 // Gives this test process a mount namespace of its own; false where that is not allowed.
 [[nodiscard]] bool enter_own_mounts();
 void mount_tmpfs(const fs::path& where, const std::string& options = "");
@@ -219,7 +208,6 @@ class KeyValues {
 
 // The mask `ignored` of a service's facts; without the two signals that the C library keeps to itself where only Linux could
 // reset them.
-[[nodiscard]] std::string ignored_signals(const KeyValues& facts);
 
 // ---- Starting it.
 

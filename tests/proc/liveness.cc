@@ -174,7 +174,6 @@ TEST_CASE("HEARTBEAT_FILE is the absolute path of the file that the service is t
 }
 
 TEST_CASE("Watching a heartbeat costs one wake-up a deadline and not one a beat") {
-  SKIP_UNLESS(has_linux_calls(), kNeedsWatch);
   const Supervised svc({.command = service({"repeat", kForEver, "3", "beat", "sleep", "100"}), .conf = watched("1.5")});
   svc.await_state("RUNNING");
   svc.await_that("rest", [&] { return fs::exists(svc.work() / "beat"); });
@@ -223,7 +222,6 @@ TEST_CASE("A reload begins and ends the watch over the heartbeat of the running 
 // ---- sd_notify(3)
 
 TEST_CASE("systemd-notify tells readiness and status and gets its barrier") {
-  SKIP_UNLESS(has_linux_calls(), kNeedsSenders);
   SKIP_UNLESS(has_program("systemd-notify"), "systemd-notify is not here");
   TempDir work;
   const auto told = (work / "told").string();
@@ -249,7 +247,6 @@ TEST_CASE("systemd-notify tells readiness and status and gets its barrier") {
 }
 
 TEST_CASE("redis-server under systemd's protocol tells that it is ready and is taken down without a warning") {
-  SKIP_UNLESS(has_linux_calls(), kNeedsSenders);
   SKIP_UNLESS(has_program("redis-server") && shell("ldd $(command -v redis-server) | grep -q libsystemd").code == 0,
               "no redis that speaks sd_notify is here");
   TempDir work;
@@ -267,7 +264,6 @@ TEST_CASE("redis-server under systemd's protocol tells that it is ready and is t
 }
 
 TEST_CASE("WATCHDOG_USEC tells the interval and WATCHDOG=1 in time keeps the service alive") {
-  SKIP_UNLESS(has_linux_calls(), kNeedsSenders);
   TempDir work;
   const Supervised svc({.command = service({"facts", work / "facts", "notify", "READY=1", "repeat", kForEver, "4",
                                             "notify", "WATCHDOG=1", "sleep", "100"}),
@@ -281,7 +277,6 @@ TEST_CASE("WATCHDOG_USEC tells the interval and WATCHDOG=1 in time keeps the ser
 }
 
 TEST_CASE("A service that stops sending WATCHDOG=1 is stopped and restarted for a watchdog timeout") {
-  SKIP_UNLESS(has_linux_calls(), kNeedsSenders);
   const Supervised svc(
       {.command =
            service({"ignore", "TERM", "notify", "READY=1", "repeat", "3", "4", "notify", "WATCHDOG=1", "sleep", "100"}),
@@ -299,7 +294,6 @@ TEST_CASE("A service that stops sending WATCHDOG=1 is stopped and restarted for 
 }
 
 TEST_CASE("The watchdog begins to count when the service says that it is ready") {
-  SKIP_UNLESS(has_linux_calls(), kNeedsSenders);
   TempDir work;
   const Supervised svc(
       {.command = service({"await", work / "go", "notify", "READY=1"}), .conf = section({"watchdog : 0.3"})});
@@ -311,7 +305,6 @@ TEST_CASE("The watchdog begins to count when the service says that it is ready")
 }
 
 TEST_CASE("WATCHDOG=trigger is a watchdog timeout at once") {
-  SKIP_UNLESS(has_linux_calls(), kNeedsSenders);
   TempDir work;
   const Supervised svc(
       {.command = service({"await", work / "go", "notify", "WATCHDOG=trigger"}), .conf = section({"notify : true"})});
@@ -323,7 +316,6 @@ TEST_CASE("WATCHDOG=trigger is a watchdog timeout at once") {
 }
 
 TEST_CASE("WATCHDOG_USEC from the service changes its watchdog") {
-  SKIP_UNLESS(has_linux_calls(), kNeedsSenders);
   const Supervised svc(
       {.command = service({"notify", "READY=1\nWATCHDOG_USEC=300000"}), .conf = section({"watchdog : 60"})});
   svc.await_service(svc.await_service());
@@ -331,7 +323,6 @@ TEST_CASE("WATCHDOG_USEC from the service changes its watchdog") {
 }
 
 TEST_CASE("What supervise was told of a watchdog of its own is not handed on") {
-  SKIP_UNLESS(has_linux_calls(), kNeedsSenders);
   TempDir work;
   for (const std::string conf : {"watchdog : 60", "notify : true", "autorestart : true"}) {
     const Supervised svc(
@@ -347,7 +338,6 @@ TEST_CASE("What supervise was told of a watchdog of its own is not handed on") {
 }
 
 TEST_CASE("STOPPING=1 shows as such and the service has stopwaitsecs to end and is sent no TERM") {
-  SKIP_UNLESS(has_linux_calls(), kNeedsSenders);
   TempDir work;
   const auto log = work / "signals";
   const Supervised svc({.command = service({"trap", "got", log, "notify", "STOPPING=1"}),
@@ -362,7 +352,6 @@ TEST_CASE("STOPPING=1 shows as such and the service has stopwaitsecs to end and 
 }
 
 TEST_CASE("A last word of a service that ends at once is not refused") {
-  SKIP_UNLESS(has_linux_calls(), kNeedsSenders);
   const Supervised svc(
       {.command = service({"notify", "READY=1", "sleep", "300", "notify", "STATUS=going\nSTOPPING=1", "exit", "0"}),
        .conf = section({"notify : true", "autorestart : false"})});
@@ -371,7 +360,6 @@ TEST_CASE("A last word of a service that ends at once is not refused") {
 }
 
 TEST_CASE("MAINPID moves the supervision to a child and the end of that one is the end of the service") {
-  SKIP_UNLESS(has_linux_calls(), kNeedsSenders);
   TempDir work;
   const auto log = work / "starts";
   const Supervised svc(
@@ -390,7 +378,6 @@ TEST_CASE("MAINPID moves the supervision to a child and the end of that one is t
 }
 
 TEST_CASE("With MAINPID the stop signal goes to the named child and down means down") {
-  SKIP_UNLESS(has_linux_calls(), kNeedsSenders);
   TempDir work;
   const auto log = work / "signals";
   const Supervised svc({.command = service({"started", work / "starts", "child", "3", "trap", "main", log, "await", log,
@@ -405,7 +392,6 @@ TEST_CASE("With MAINPID the stop signal goes to the named child and down means d
 }
 
 TEST_CASE("The exit of a main process that lost its parent is told exactly") {
-  SKIP_UNLESS(has_linux_calls(), kNeedsSenders);
   const Supervised svc({.command = service({"child", "4", "sleep", "600", "raise", "SEGV", "notify", "MAINPID=%",
                                             "sleep", "200", "exit", "0"}),
                         .conf = section({"notify : true", "autorestart : false", "rlimit_core : 0"})});
@@ -415,7 +401,6 @@ TEST_CASE("The exit of a main process that lost its parent is told exactly") {
 }
 
 TEST_CASE("EXTEND_TIMEOUT_USEC delays the KILL") {
-  SKIP_UNLESS(has_linux_calls(), kNeedsSenders);
   TempDir work;
   const auto log = work / "starts";
   write_script(work / "program", "trap 'systemd-notify EXTEND_TIMEOUT_USEC=1500000' TERM\n: > " +
@@ -432,7 +417,6 @@ TEST_CASE("EXTEND_TIMEOUT_USEC delays the KILL") {
 }
 
 TEST_CASE("A message from a stranger who knows the name of the socket is refused with one warning") {
-  SKIP_UNLESS(has_linux_calls(), kNeedsSenders);
   TempDir work;
   const Supervised svc({.command = service({"facts", work / "facts"}), .conf = section({"notify : true"})});
   const auto pid = svc.await_service();
@@ -448,7 +432,6 @@ TEST_CASE("A message from a stranger who knows the name of the socket is refused
 }
 
 TEST_CASE("A message from a helper of supervise is refused") {
-  SKIP_UNLESS(has_linux_calls(), kNeedsSenders);
   TempDir work;
   write_script(work / "hook",
                "exec " + service({})[0] + " notify STATUS=forged touch " + (work / "hooked").string() + " exit 0");
@@ -466,7 +449,6 @@ TEST_CASE("A message from a helper of supervise is refused") {
 }
 
 TEST_CASE("MAINPID of a stranger is refused with one warning and no signal reaches it") {
-  SKIP_UNLESS(has_linux_calls(), kNeedsSenders);
   Child stranger({.argv = service({})});
   const auto forged = "MAINPID=" + std::to_string(stranger.pid());
   const Supervised svc(
@@ -483,7 +465,6 @@ TEST_CASE("MAINPID of a stranger is refused with one warning and no signal reach
 }
 
 TEST_CASE("MAINPID of supervise and of init are refused") {
-  SKIP_UNLESS(has_linux_calls(), kNeedsSenders);
   const Supervised svc({.command = {"sh", "-c",
                                     "exec " + service({})[0] +
                                         " notify MAINPID=$PPID notify MAINPID=1 notify MAINPID=$$ notify STATUS=over"},
@@ -494,7 +475,6 @@ TEST_CASE("MAINPID of supervise and of init are refused") {
 }
 
 TEST_CASE("Empty and overlong and faulty notifications do no harm") {
-  SKIP_UNLESS(has_linux_calls(), kNeedsSenders);
   const Supervised svc({.command = service({"garbage", "notify", "STATUS=over"}), .conf = section({"notify : true"})});
   const auto pid = svc.await_service();
   svc.await("status", "over");
@@ -506,7 +486,6 @@ TEST_CASE("Empty and overlong and faulty notifications do no harm") {
 }
 
 TEST_CASE("Control characters in a status do not break the lines of state") {
-  SKIP_UNLESS(has_linux_calls(), kNeedsSenders);
   const Supervised svc(
       {.command = service({"notify", "STATUS=a\rb\x1b[31mc\x7f" + std::string(1000, 'z'), "notify", "READY=1"}),
        .conf = section({"notify : true"})});
@@ -518,7 +497,6 @@ TEST_CASE("Control characters in a status do not break the lines of state") {
 }
 
 TEST_CASE("A flood of notifications leaves commands obeyed and costs little") {
-  SKIP_UNLESS(has_linux_calls(), kNeedsSenders);
   const Supervised svc({.command = service({"child", "5", "repeat", "100000", "2", "notify", "STATUS=x", "child", "5",
                                             "repeat", "100000", "2", "notify", "READY=1"}),
                         .conf = section({"notify : true"})});
@@ -543,7 +521,6 @@ TEST_CASE("A flood of notifications leaves commands obeyed and costs little") {
 }
 
 TEST_CASE("A flood from strangers leaves commands obeyed and the log short") {
-  SKIP_UNLESS(has_linux_calls(), kNeedsSenders);
   TempDir work;
   const Supervised svc({.command = service({"facts", work / "facts"}), .conf = section({"notify : true"})});
   const auto socket = socket_of(svc, work / "facts");
@@ -612,7 +589,7 @@ TEST_CASE("What a service writes on ready_fd before the newline is not readiness
   // The end of the descriptor is no reason to wake up again and again.
   const auto before = switches(svc.pid());
   std::this_thread::sleep_for(500ms);
-  if (has_linux_calls()) CHECK(switches(svc.pid()) - before <= 2);
+  CHECK(switches(svc.pid()) - before <= 2);
 }
 
 TEST_CASE("Without any of the signs a service is ready when it is RUNNING") {
@@ -625,7 +602,6 @@ TEST_CASE("Without any of the signs a service is ready when it is RUNNING") {
 // ---- ready_timeout
 
 TEST_CASE("A service that is not ready in ready_timeout is stopped and restarted") {
-  SKIP_UNLESS(has_linux_calls(), kNeedsSenders);
   for (const std::string sign : {"notify : true", "ready_fd : 3"}) {
     const Supervised svc(
         {.command = service({}), .conf = section({sign, "ready_timeout : 0.5", "startsecs : 60", "backoff : linear"})});

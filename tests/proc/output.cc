@@ -601,7 +601,6 @@ TEST_CASE("A processor that hangs is in the way of nothing") {
 }
 
 TEST_CASE("A logger that is killed while a processor is at work loses nothing") {
-  SKIP_UNLESS(has_linux_calls(), kNeedsMove);
   SKIP_UNLESS(has_program("gzip"), "gzip is not here");
   TempDir marks;
   write_script(marks / "slow", "gzip; sleep 0.02");
@@ -621,7 +620,6 @@ TEST_CASE("A logger that is killed while a processor is at work loses nothing") 
 // ---- Nothing is lost
 
 TEST_CASE("A logger that is killed again and again has lost nothing") {
-  SKIP_UNLESS(has_linux_calls(), kNeedsMove);
   for (const std::string stamps : {"none", "iso"}) {
     INFO("log_timestamps " << stamps);
     TempDir marks;
@@ -645,7 +643,6 @@ TEST_CASE("A logger that is killed again and again has lost nothing") {
 }
 
 TEST_CASE("A logger that is killed while it is busy has lost nothing") {
-  SKIP_UNLESS(has_linux_calls(), kNeedsMove);
   constexpr long kLast = 400'000;
   TempDir marks;
   const Supervised svc({.command = service({"numbers", "1", std::to_string(kLast), "0", "touch", marks / "done"})});
@@ -663,7 +660,6 @@ TEST_CASE("A logger that is killed while it is busy has lost nothing") {
 }
 
 TEST_CASE("A supervise that is killed again and again has lost no output of the service") {
-  SKIP_UNLESS(has_linux_calls(), kNeedsAdoption);
   TempDir marks;
   Restartable site(service({"numbers", "1", "60000", "2", "touch", marks / "done"}), kSmall);
   const auto service_pid = site.dir.await_service();
@@ -680,7 +676,6 @@ TEST_CASE("A supervise that is killed again and again has lost no output of the 
 }
 
 TEST_CASE("A supervise and its logger that are killed together again and again have lost nothing") {
-  SKIP_UNLESS(has_linux_calls(), kNeedsMove);
   TempDir marks;
   Restartable site(service({"numbers", "1", "60000", "2", "touch", marks / "done"}), kSmall + "log_timestamps : tai64n\n");
   int turn = 0;
@@ -968,7 +963,6 @@ TEST_CASE("A status directory that is moved and the new one have every line") {
 }
 
 TEST_CASE("A supervise that is killed is succeeded although the log directory is gone") {
-  SKIP_UNLESS(has_linux_calls(), kNeedsAdoption);
   TempDir logs;
   TempDir marks;
   fs::create_directory(logs / "deep");
@@ -1035,7 +1029,6 @@ TEST_CASE("A FIFO of the output that is removed twice within the second that its
 }
 
 TEST_CASE("A service that wrote to FIFOs without a name is logged again when it has been stopped and started") {
-  SKIP_UNLESS(has_linux_calls(), kNeedsAdoption);
   Restartable supervise(service({"err", "run", "out", "run", "sleep", "100000"}));
   const auto& dir = supervise.dir;
   await_text(dir, dir / "__stdout", "run\n");

@@ -326,7 +326,6 @@ TEST_CASE("With user the service finds its own pid in status as soon as it begin
 }
 
 TEST_CASE("The start time of the service is in state although it may open eight files only") {
-  SKIP_UNLESS(has_linux_calls(), kNeedsAdoption);
   const Supervised svc({.command = service({}), .conf = "[svc]\nrlimit_nofile : 8\n"});
   auto pid = svc.await_service();
   for (int i = 0; i < 2; ++i) {
@@ -670,7 +669,6 @@ TEST_CASE("A lock that another program holds is told and nothing is made") {
 }
 
 TEST_CASE("A service that is started after an upgrade has no descriptor of ours") {
-  SKIP_UNLESS(has_linux_calls(), kNeedsSenders);
   TempDir place;
   fs::copy_file(supervise_program(), place / "supervise");
   const Supervised svc({.command = service({}), .conf = "[svc]\nnotify : true\nready_fd : 7\n", .program = place / "supervise"});

@@ -59,7 +59,6 @@ pid_t pid_after(const StatusDir& dir, const fs::path& started, std::size_t line)
 // ---- Left behind
 
 TEST_CASE("What survives its service is named once in the log with pid and name") {
-  SKIP_UNLESS(has_linux_calls(), kNeedsOrphans);
   TempDir work;
   const auto left = work / "left";
   const Words words = service({"first", work / "once", "5", "child", "3", "session", "started", left});
@@ -91,7 +90,6 @@ TEST_CASE("Processes that end within a moment after their service are not named"
 }
 
 TEST_CASE("Only what the dead service left is named and not the new service nor what that one makes") {
-  SKIP_UNLESS(has_linux_calls(), kNeedsOrphans);
   TempDir work;
   const auto log = work / "children";
   const Supervised svc({.command = service({"child", "3", "session", "started", log})});
@@ -104,7 +102,6 @@ TEST_CASE("Only what the dead service left is named and not the new service nor 
 }
 
 TEST_CASE("Without kill_tree what is left behind lives on and dx names it too") {
-  SKIP_UNLESS(has_linux_calls(), kNeedsOrphans);
   TempDir work;
   const auto left = work / "left";
   const Supervised svc({.command = service({"child", "3", "session", "started", left})});
@@ -116,7 +113,6 @@ TEST_CASE("Without kill_tree what is left behind lives on and dx names it too") 
 }
 
 TEST_CASE("A daemonizing service without forking is named as left behind and with kill_tree nothing is left") {
-  SKIP_UNLESS(has_linux_calls(), kNeedsOrphans);
   TempDir work;
   for (const bool kills : {false, true}) {
     const auto left = work / (kills ? "killed" : "left");
@@ -136,7 +132,6 @@ TEST_CASE("A daemonizing service without forking is named as left behind and wit
 }
 
 TEST_CASE("Orphans are reaped") {
-  SKIP_UNLESS(has_linux_calls(), kNeedsOrphans);
   const Supervised svc(
       {.command = {"sh", "-c", "for i in 1 2 3 4 5 6 7 8 9; do (sleep 0.1 &); done; exec sleep 1000"}});
   const auto pid = svc.await_service();
@@ -147,7 +142,6 @@ TEST_CASE("Orphans are reaped") {
 // ---- kill_tree
 
 TEST_CASE("kill_tree ends what forked twice and moved to other sessions before the next start") {
-  SKIP_UNLESS(has_linux_calls(), kNeedsOrphans);
   TempDir work;
   const auto left = work / "left";
   const auto starts = work / "starts";
@@ -170,7 +164,6 @@ TEST_CASE("kill_tree ends what forked twice and moved to other sessions before t
 }
 
 TEST_CASE("The restart waits for those that ignore TERM and KILL comes after stopwaitsecs") {
-  SKIP_UNLESS(has_linux_calls(), kNeedsOrphans);
   TempDir work;
   const auto left = work / "left";
   const auto starts = work / "starts";
@@ -197,7 +190,6 @@ TEST_CASE("The restart waits for those that ignore TERM and KILL comes after sto
 }
 
 TEST_CASE("Commands are obeyed while kill_tree waits and d leaves none") {
-  SKIP_UNLESS(has_linux_calls(), kNeedsOrphans);
   TempDir work;
   const auto signals = work / "signals";
   const Supervised svc({.command = service({"child", "4", "session", "trap", "orphan", signals}),
@@ -216,7 +208,6 @@ TEST_CASE("Commands are obeyed while kill_tree waits and d leaves none") {
 }
 
 TEST_CASE("kill_tree ends a tree in which parents and children ignore TERM level by level") {
-  SKIP_UNLESS(has_linux_calls(), kNeedsOrphans);
   TempDir work;
   const auto left = work / "left";
   const Supervised svc({.command = service({"ignore",  "TERM",  "child",   "13",      "session", "child", "10",
@@ -230,7 +221,6 @@ TEST_CASE("kill_tree ends a tree in which parents and children ignore TERM level
 }
 
 TEST_CASE("kill_tree ends one that keeps forking while it is being killed") {
-  SKIP_UNLESS(has_linux_calls(), kNeedsOrphans);
   for (const std::string pause : {"2", "0"}) {
     TempDir work;
     const auto log = work / "chain";
@@ -247,7 +237,6 @@ TEST_CASE("kill_tree ends one that keeps forking while it is being killed") {
 }
 
 TEST_CASE("kill_tree ends a hundred orphans") {
-  SKIP_UNLESS(has_linux_calls(), kNeedsOrphans);
   TempDir work;
   const auto left = work / "left";
   const Supervised svc({.command = service({"repeat", "100", "5", "child", "3", "session", "started", left}),
@@ -261,7 +250,6 @@ TEST_CASE("kill_tree ends a hundred orphans") {
 }
 
 TEST_CASE("kill_tree leaves the restart script and the alarm program alone") {
-  SKIP_UNLESS(has_linux_calls(), kNeedsOrphans);
   TempDir work;
   write_script(work / "hook", "sleep 0.5; echo hook >> " + (work / "done").string());
   write_script(work / "alarm", "sleep 0.5; echo alarm >> " + (work / "done").string());
@@ -279,7 +267,6 @@ TEST_CASE("kill_tree leaves the restart script and the alarm program alone") {
 // ---- forking
 
 TEST_CASE("redis-server in the background is the service with its exit told exactly") {
-  SKIP_UNLESS(has_linux_calls(), kNeedsOrphans);
   SKIP_UNLESS(has_program("redis-server"), "redis is not here");
   TempDir work;
   const Supervised svc({.command = {"redis-server", "--port", "0", "--unixsocket", work / "sock", "--save", "", "--dir",
@@ -313,7 +300,6 @@ TEST_CASE("redis-server in the background is the service with its exit told exac
 }
 
 TEST_CASE("nginx in the background is the service with and without pidfile") {
-  SKIP_UNLESS(has_linux_calls(), kNeedsOrphans);
   SKIP_UNLESS(has_program("nginx"), "nginx is not here");
   for (const bool named : {false, true}) {
     TempDir work;
@@ -346,7 +332,6 @@ TEST_CASE("nginx in the background is the service with and without pidfile") {
 }
 
 TEST_CASE("A daemon that forks twice is followed and waited for like any child") {
-  SKIP_UNLESS(has_linux_calls(), kNeedsOrphans);
   TempDir work;
   const auto log = work / "daemons";
   const Supervised svc(
@@ -365,7 +350,6 @@ TEST_CASE("A daemon that forks twice is followed and waited for like any child")
 }
 
 TEST_CASE("Of several survivors a pidfile that comes late tells which is the service") {
-  SKIP_UNLESS(has_linux_calls(), kNeedsOrphans);
   TempDir work;
   const auto pidfile = work / "pid";
   const auto log = work / "main";
@@ -390,7 +374,6 @@ TEST_CASE("Of several survivors a pidfile that comes late tells which is the ser
 }
 
 TEST_CASE("A pidfile that names a stranger is not believed and the stranger gets no signal") {
-  SKIP_UNLESS(has_linux_calls(), kNeedsOrphans);
   TempDir work;
   Child stranger({.argv = service({})});
   write_file(work / "pid", std::to_string(stranger.pid()) + "\n");
@@ -410,7 +393,6 @@ TEST_CASE("A pidfile that names a stranger is not believed and the stranger gets
 }
 
 TEST_CASE("A launcher that exits with 1 is a failed start whatever it leaves") {
-  SKIP_UNLESS(has_linux_calls(), kNeedsOrphans);
   TempDir work;
   const auto log = work / "left";
   const Supervised svc({.command = service({"child", "3", "session", "started", log, "await", log, "exit", "1"}),
@@ -424,7 +406,6 @@ TEST_CASE("A launcher that exits with 1 is a failed start whatever it leaves") {
 }
 
 TEST_CASE("A launcher that is killed when it has made the daemon leaves the service and d ends it") {
-  SKIP_UNLESS(has_linux_calls(), kNeedsOrphans);
   TempDir work;
   const auto log = work / "left";
   const Supervised svc({.command = service({"child", "3", "session", "started", log, "await", log, "sleep", "100000"}),
@@ -442,7 +423,6 @@ TEST_CASE("A launcher that is killed when it has made the daemon leaves the serv
 }
 
 TEST_CASE("A daemon in the background that is killed is started again although a child of it lives on") {
-  SKIP_UNLESS(has_linux_calls(), kNeedsOrphans);
   TempDir work;
   const auto log = work / "left";
   const Supervised svc({.command = service({"child", "9", "session", "child", "2", "sleep", "100000", "started", log, "sleep", "100000", "await", log, "exit", "0"}),
@@ -458,7 +438,6 @@ TEST_CASE("A daemon in the background that is killed is started again although a
 }
 
 TEST_CASE("A launcher that leaves nothing is a failed start") {
-  SKIP_UNLESS(has_linux_calls(), kNeedsOrphans);
   const Supervised svc({.command = service({"exit", "0"}),
                         .conf = section({"forking : true", "backoff : exponential", "backoff_factor : 30"})});
   svc.await_state("BACKOFF");
@@ -467,7 +446,6 @@ TEST_CASE("A launcher that leaves nothing is a failed start") {
 }
 
 TEST_CASE("A daemon in the background that ignores TERM gets KILL after stopwaitsecs") {
-  SKIP_UNLESS(has_linux_calls(), kNeedsOrphans);
   TempDir work;
   const auto log = work / "signals";
   const Supervised svc({.command = service({"child", "4", "session", "trap", "daemon", log, "await", log, "exit", "0"}),
@@ -483,7 +461,6 @@ TEST_CASE("A daemon in the background that ignores TERM gets KILL after stopwait
 }
 
 TEST_CASE("d while the launcher still runs leaves no daemon") {
-  SKIP_UNLESS(has_linux_calls(), kNeedsOrphans);
   TempDir work;
   const auto log = work / "left";
   const Supervised svc({.command = service({"child", "3", "session", "started", log, "trap", "launcher",

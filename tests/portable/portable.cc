@@ -1,8 +1,8 @@
-// The build that uses POSIX alone (src/README.md, Portability): what it does in another way than that of Linux. What both do in
-// the same way is in the other files, which `make check-portable` runs on it. SUPERVISE_PORTABLE names the program.
+// The build that uses POSIX alone (src/README.md, Portability): what it does in another way than that of Linux.
+// SUPERVISE_PORTABLE names the program.
 #include <csignal>
 
-#include "harness.h"
+#include "proc/harness.h"
 
 using namespace harness;
 using Catch::Matchers::Contains;

@@ -1,7 +1,7 @@
 #!/bin/sh
 # A few services and a few seconds of what `make soak` does to many for long: so that it still works, and finds nothing.
 set -eu
-. "$(dirname "$0")/common"
+. "$(dirname "$0")/../check/common"
 
 need_supervise
 soak=${SOAK:-$TOP/build/tests/soak}

@@ -2,7 +2,7 @@
 # A day in the life of a service, of the wrapper and of supervisectl under valgrind: no error, no leak, and no descriptor left
 # open. The programs are built without vfork, as valgrind shares no memory between processes.
 set -eu
-. "$(dirname "$0")/common"
+. "$(dirname "$0")/../check/common"
 need valgrind fuser
 program=${SUPERVISE_VALGRIND:-$TOP/build/valgrind/supervise}
 service=${SERVICE:-$TOP/build/tests/service}
