@@ -76,13 +76,13 @@ void recycle(Site& site, const fs::path& signals) {
   // The stranger is no service, although it has the pid of one.
   const auto starts = site.starts();
   site.start_anew();
-  site.await("service not back", [&] { return site.starts() > starts && site.fleet().told_pid(0) == pids_in(site.marks()).back(); });
+  site.await("service not back", [&] { return site.starts() > starts && site.fleet().told_pid(0) == last_pid_in(site.marks()); });
   site.tell('h');
   site.tell('d');
-  site.await("deaf to d", [&] { return !alive(pids_in(site.marks()).back()); });
+  site.await("deaf to d", [&] { return !alive(last_pid_in(site.marks())); });
   expect(stranger->running() && lines_of(signals).size() == 1, "a signal to a stranger");
   site.tell('u');
-  site.await("deaf to u", [&] { return alive(pids_in(site.marks()).back()) && site.fleet().told_pid(0) == pids_in(site.marks()).back(); });
+  site.await("deaf to u", [&] { return alive(last_pid_in(site.marks())) && site.fleet().told_pid(0) == last_pid_in(site.marks()); });
 }
 
 // The name of the file that keeps a second supervisor out.
@@ -303,7 +303,7 @@ FAULT("L3 KILL of 100 services side by side at any moment: 10 000 times (peers 1
     return true;
   }, deadline()), "service not back");
   for (int i = 0; i < services; i += services / 5) {
-    const bool told = wait_until([&] { return fleet->told_pid(i) == pids_in(marks(i)).back(); }, deadline());
+    const bool told = wait_until([&] { return fleet->told_pid(i) == last_pid_in(marks(i)); }, deadline());
     expect(told, "wrong pid in status");
   }
 }

@@ -75,7 +75,7 @@ FAULT("F15 the service goes into the background") {
   (void)wait_until([&] { return living(daemons) == 1; });
   (void)holds_for(in_full<Clock::duration>(6s, 1500ms), [&] { return living(daemons) >= 1; });
   expect(living(daemons) == 1, std::to_string(living(daemons)) + " copies");
-  const auto pid = pids_in(daemons).back();
+  const auto pid = last_pid_in(daemons);
   expect(wait_until([&] { return site.fleet().told_pid(0) == pid; }, deadline()), "wrong pid in status");
   site.tell('d');
   site.await("copies left after d", [&] { return living(daemons) == 0; });

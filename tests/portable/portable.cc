@@ -69,7 +69,7 @@ TEST_CASE("The portable supervise restarts its service and obeys and ends") {
     ::kill(pid, SIGKILL);
     const auto next = site.await_service(pid);
     CHECK(copies(marks / "started") <= 1);
-    REQUIRE(wait_until([&] { return pids_in(marks / "started").back() == next; }));
+    REQUIRE(wait_until([&] { return last_pid_in(marks / "started") == next; }));
   }
   site.write("d");
   site.await_state("STOPPED");
@@ -130,7 +130,7 @@ TEST_CASE("A service that a portable supervise left is neither signalled nor dou
   ::kill(pid, SIGKILL);
   const auto next = site.dir.await_service(pid);
   REQUIRE(wait_until([&] { return pids_in(marks / "started").size() == 2; }));
-  CHECK(pids_in(marks / "started").back() == next);
+  CHECK(last_pid_in(marks / "started") == next);
   site.dir.write("dx");
   site.dir.await_exit();
   CHECK_FALSE(alive(next));

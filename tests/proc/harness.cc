@@ -23,6 +23,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <new>
 #include <sstream>
 #include <stdexcept>
@@ -183,15 +184,25 @@ std::string ask(const sockaddr* address, socklen_t size, const std::string& ques
   return answer;
 }
 
+// A loopback address of this test's own, so that no other test takes the port between the look and its use.
+std::uint32_t own_loopback() { return INADDR_LOOPBACK + (static_cast<std::uint32_t>(getpid()) << 1 & 0x00fffffe); }
+
 sockaddr_in local(unsigned port) {
   sockaddr_in address{};
   address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  address.sin_addr.s_addr = htonl(own_loopback());
   address.sin_port = htons(static_cast<std::uint16_t>(port));
   return address;
 }
 
 }  // namespace
+
+double allowed(double seconds) {
+  std::ifstream file("/proc/loadavg");
+  double minute = 0, five = 0, fifteen = 0, running = 0;
+  file >> minute >> five >> fifteen >> running;
+  return seconds * std::max(1.0, 2 * std::max(minute, running) / std::max(1U, std::thread::hardware_concurrency()));
+}
 
 // ---- Skipping
 
@@ -478,6 +489,11 @@ std::vector<double> starts_in(const fs::path& file) {
   return times;
 }
 
+pid_t last_pid_in(const fs::path& file) {
+  const auto pids = pids_in(file);
+  return pids.empty() ? 0 : pids.back();
+}
+
 std::vector<pid_t> pids_in(const fs::path& file) {
   std::vector<pid_t> pids;
   for (const auto& line : lines_of(file)) pids.push_back(std::atoi(line.c_str()));
@@ -541,7 +557,7 @@ std::string nginx_conf(const fs::path& work, unsigned port, const std::string& d
   for (const std::string kind : {"client_body", "proxy", "fastcgi", "uwsgi", "scgi"})
     temporary += kind + "_temp_path " + (work / kind).string() + ";\n";
   return directives + "pid " + (work / "pid").string() + ";\nerror_log stderr;\nevents {}\nhttp {\naccess_log off;\n" +
-         temporary + "server { listen 127.0.0.1:" + std::to_string(port) +
+         temporary + "server { listen " + inet_ntoa({htonl(own_loopback())}) + ":" + std::to_string(port) +
          "; location / { return 200 \"at your service\"; } }\n}\n";
 }
 

@@ -40,6 +40,10 @@ template <class Condition>
   return holds();
 }
 
+// A limit of time for what happens at once: so many seconds on a machine with nothing else to do, and longer in proportion to what
+// waits for its processors.
+[[nodiscard]] double allowed(double seconds);
+
 // True if the condition holds at every look for that long: for what must not happen.
 template <class Condition>
 [[nodiscard]] bool holds_for(Clock::duration time, Condition holds) {
@@ -162,6 +166,7 @@ void kill_users_of(const fs::path& directory);
 [[nodiscard]] std::vector<double> starts_in(const fs::path& file);
 // The pids that `service started FILE` or `service pidfile FILE` wrote, one a line.
 [[nodiscard]] std::vector<pid_t> pids_in(const fs::path& file);
+[[nodiscard]] pid_t last_pid_in(const fs::path& file);    // 0: none yet
 // Whether the process that wrote this line of one of them lives, and not another one that has its pid by now.
 [[nodiscard]] bool is_running(const std::string& line);
 [[nodiscard]] double processor_time(pid_t pid);  // seconds that it has used

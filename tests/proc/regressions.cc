@@ -406,7 +406,7 @@ TEST_CASE("An alarm program that hangs at give-up has an ALRM coming when superv
     CHECK(left <= 62);
     CHECK(alive(pid));
     ::kill(pid, SIGALRM);
-    CHECK(wait_until([pid = pid] { return !alive(pid); }, 5s));
+    CHECK(wait_until([pid = pid] { return !alive(pid); }));
   }
   CHECK(events == Words{"exit", "give_up"});
 }
@@ -421,7 +421,7 @@ TEST_CASE("A -r script that hangs does not outlive a killed supervise for long")
   const auto pid = pids_in(work / "pid").at(0);
   ::kill(svc.pid(), SIGKILL);
   svc.await_exit();
-  CHECK(wait_until([&] { return !alive(pid); }, 8s));
+  CHECK(wait_until([&] { return !alive(pid); }));
 }
 
 TEST_CASE("stopasgroup stops a service that has left its process group") {
