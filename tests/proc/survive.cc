@@ -187,19 +187,6 @@ TEST_CASE("Entries that somebody removed are put back") {
   CHECK(count_lines(svc / "supervise.log.wf", "[WARNING]") >= 1);
 }
 
-TEST_CASE("A single removed entry is put back with a warning") {
-  for (const std::string name : {"lock", "control", "svcontrol", "ok", "status", "state", "supervise"}) {
-    INFO(name);
-    const Supervised svc({.command = service({})});
-    const auto pid = svc.await_service();
-    // At once, with all that is in it.
-    fs::rename(svc / name, svc.work() / "gone");
-    await_order(svc);
-    CHECK(svc.status().pid == pid);
-    svc.await_that("a warning", [&] { return count_lines(svc / "supervise.log.wf", "[WARNING]") == 1; });
-  }
-}
-
 // Supervise may put something back meanwhile.
 void remove_with_all(const fs::path& directory) {
   REQUIRE(wait_until([&] {
@@ -207,15 +194,6 @@ void remove_with_all(const fs::path& directory) {
     fs::remove_all(directory, error);
     return !error;
   }));
-}
-
-TEST_CASE("Entries that somebody replaced by files are put back") {
-  const Supervised svc({.command = service({})});
-  const auto pid = svc.await_service();
-  for (const std::string name : {"lock", "control", "svcontrol", "ok", "status", "state", "supervise"}) {
-    plant(svc.work() / ("taken." + name), svc / name, [](const fs::path& place) { write_file(place, "planted", 0644); });
-  }
-  check_recovery(svc, pid);
 }
 
 TEST_CASE("Entries that somebody replaced by links are put back and nothing behind them is touched") {
@@ -229,25 +207,6 @@ TEST_CASE("Entries that somebody replaced by links are put back and nothing behi
   check_recovery(svc, pid);
   for (const auto& entry : fs::directory_iterator(svc.work().path()))
     if (entry.path().filename().string().starts_with("victim.")) CHECK(text_of(entry.path()) == "precious");
-}
-
-TEST_CASE("Entries that somebody replaced by directories do not end supervise") {
-  const Supervised svc({.command = service({})});
-  const auto pid = svc.await_service();
-  for (const std::string name : {"lock", "control", "svcontrol", "ok", "status", "state"}) {
-    plant(svc.work() / ("taken." + name), svc / name, [](const fs::path& place) { fs::create_directory(place); });
-  }
-  ::kill(pid, SIGKILL);
-  svc.await_that("the successor", [&] {
-    const auto now = children(svc.pid());
-    return now.size() == 1 && now[0] != pid;
-  });
-  const auto successor = children(svc.pid())[0];
-  for (const std::string name : {"lock", "control", "svcontrol", "ok", "status", "state"}) {
-    std::error_code error;
-    if (fs::is_directory(svc / name, error)) fs::remove(svc / name, error);
-  }
-  check_recovery(svc, successor);
 }
 
 TEST_CASE("Directories with content in the place of entries do not end supervise") {
@@ -292,24 +251,10 @@ TEST_CASE("A mode that somebody changed does not end supervise") {
   CHECK(alive(svc.pid()));
 }
 
-TEST_CASE("A removed status directory is put back") {
-  const Supervised svc({.command = service({})});
-  const auto pid = svc.await_service();
-  remove_with_all(svc.dir());
-  check_recovery(svc, pid);
-}
-
 TEST_CASE("A status directory whose parent is removed as well is put back") {
   const Supervised svc({.command = service({}), .name = "web/a"});
   const auto pid = svc.await_service();
   fs::remove_all(svc.work() / "status");
-  check_recovery(svc, pid);
-}
-
-TEST_CASE("A status directory that was moved away is put back in its old place") {
-  const Supervised svc({.command = service({})});
-  const auto pid = svc.await_service();
-  fs::rename(svc.dir(), svc.work() / "elsewhere");
   check_recovery(svc, pid);
 }
 
