@@ -11,6 +11,7 @@
 #include "sys/platform.h"
 #include "sys/process.h"
 #include "sys/real_system.h"
+#include "sys/resources.h"
 
 extern char** environ;
 
@@ -76,6 +77,13 @@ void print_settings(const core::Settings& settings) {
   }
 }
 
+// Whether there can be `n` open files; if not, that is said.
+bool may_open(unsigned n) {
+  if (sys::raise_descriptor_limit(n)) return true;
+  complain("needs " + std::to_string(n) + " open files, and the hard limit is lower; see ulimit -Hn", kSystemError);
+  return false;
+}
+
 // All sections where no service is named, else only what counts for it.
 int check(sys::System& system, const Identity& identity) {
   const bool one_service = !identity.name.empty();
@@ -103,6 +111,7 @@ int check(sys::System& system, const Identity& identity) {
 // Returns the exit status of a supervise that failed; the daemon runs if there is none.
 std::optional<int> start(sys::System& system, Identity identity) {
   const bool resumes = identity.handover.has_value();
+  if (!may_open(sys::kDescriptors) && !resumes) return kSystemError;
   const auto umask = sys::clear_umask();
   identity.inherited.umask = resumes ? identity.handover->umask : umask;
   // One that resumes may have to wait, and signals are pending.
@@ -132,7 +141,7 @@ std::optional<int> start(sys::System& system, Identity identity) {
   } else if (identity.foreground)
     launch.stay();
   else if (!launch.detach())
-    return complain("cannot detach: no process can be made", kSystemError);
+    return complain("cannot detach: no process or no descriptor can be had", kSystemError);
   if (!resumes) sys::take_over_signals(sys::Signalling::kDaemon);
   sys::become_subreaper();
 
@@ -157,6 +166,7 @@ std::optional<int> start(sys::System& system, Identity identity) {
 
 // Wrapper mode from its beginning to its end.
 int wrap(sys::System& system, core::Settings settings) {
+  if (!may_open(sys::kWrapperDescriptors)) return kSystemError;
   Loaded loaded;
   loaded.settings = std::move(settings);
   Lines problems;

@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstdlib>
+#include <utility>
 
 #include "core/text.h"
 
@@ -149,7 +150,9 @@ void print(std::string_view text) { (void)write_all(1, text); }
 
 bool Launch::detach() {
   std::array<int, 2> ends{};
-  if (pipe2(ends.data(), O_CLOEXEC) < 0) return false;
+  // Not when the launch ends: the descriptors of the caller are let go of, whatever supervise itself has open by then.
+  null_ = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+  if (null_ < 0 || pipe2(ends.data(), O_CLOEXEC) < 0) return false;
   const pid_t child = platform::plain_fork();
   if (child < 0) return false;
   if (child > 0) {
@@ -172,15 +175,12 @@ void Launch::stay() {
 void Launch::report(int status) {
   if (pipe_ < 0) return;
   if (status == 0) {
-    const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
-    for (int fd = 0; fd <= 2 && null >= 0; ++fd)
-      if (!kept_[static_cast<std::size_t>(fd)]) dup2(null, fd);
-    if (null > 2) ::close(null);
+    for (int fd = 0; fd <= 2; ++fd)
+      if (!kept_[static_cast<std::size_t>(fd)]) dup2(null_, fd);
   }
   const char byte = static_cast<char>(status);
   (void)write_all(pipe_, {&byte, 1});
-  ::close(pipe_);
-  pipe_ = -1;
+  for (int* const fd : {&pipe_, &null_}) ::close(std::exchange(*fd, -1));
 }
 
 }  // namespace sys

@@ -57,8 +57,8 @@ void print(std::string_view text);
 // The two halves of a detached start: the launcher waits for the word of the process that goes on.
 class Launch {
  public:
-  // Forks. In the launcher it does not return: that exits with the status which report() is given, or 111 if the other half
-  // dies without a report. The other half leads a session of its own. Returns whether the fork worked.
+  // Opens /dev/null for report(), and forks. In the launcher it does not return: that exits with the status which report() is given, or 111 if the other half
+  // dies without a report. The other half leads a session of its own. Returns whether both worked.
   [[nodiscard]] bool detach();
 
   // A foreground start: a session of its own, unless a terminal controls this process.
@@ -70,7 +70,7 @@ class Launch {
   void keep(int fd) { kept_[static_cast<std::size_t>(fd)] = true; }
 
  private:
-  int pipe_ = -1;
+  int pipe_ = -1, null_ = -1;
   std::array<bool, 3> kept_{};
 };
 

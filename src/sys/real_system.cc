@@ -15,6 +15,7 @@
 
 #include "sys/calls.h"
 #include "sys/platform.h"
+#include "sys/resources.h"
 
 namespace sys {
 namespace {
@@ -272,8 +273,11 @@ Result<int> RealSystem::watch_process(std::int32_t pid) { return platform::watch
 
 Status RealSystem::replace(const char* program, const char* const* arguments, const char* const* environment, std::span<const int> kept) {
   for (const int fd : kept) (void)fcntl(fd, F_SETFD, 0);
+  // The next program raises it for itself, and so knows what the caller's was.
+  restore_descriptor_limit();
   execve(program, const_cast<char* const*>(arguments), const_cast<char* const*>(environment));
   const Errno error{errno};
+  (void)raise_descriptor_limit(kDescriptors);
   for (const int fd : kept) (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
   return error;
 }

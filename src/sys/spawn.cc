@@ -16,6 +16,7 @@
 #include "sys/platform.h"
 #include "sys/process.h"
 #include "sys/real_system.h"
+#include "sys/resources.h"
 
 namespace sys {
 namespace {
@@ -44,6 +45,7 @@ bool hand_on_extra(const Spawn& request) {
 }
 
 bool set_limits(const Spawn& request) {
+  restore_descriptor_limit();
   for (const auto& limit : request.limits) {
     const rlimit value{limit.soft, limit.hard};
     if (setrlimit(static_cast<decltype(RLIMIT_NOFILE)>(limit.resource), &value) < 0) return false;

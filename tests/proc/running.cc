@@ -514,3 +514,28 @@ TEST_CASE("Descriptors and memory do not grow with restarts and commands") {
   CHECK(descriptors(svc.pid()).size() == files);
   if (!is_sanitized()) CHECK_FALSE(growing);
 }
+
+TEST_CASE("A low soft limit of open files is the service's and not that of supervise") {
+  TempDir work;
+  const Supervised svc({.command = service({"facts", work / "facts"}), .wrapper = {"prlimit", "--nofile=20:1024"}});
+  svc.await_that("the facts", [&] { return fs::exists(work / "facts"); });
+  CHECK(KeyValues(text_of(work / "facts"))["rlimit_nofile"] == "20:1024");
+  svc.await_state("RUNNING");
+  const auto open_files = descriptors(svc.pid());
+  for (int fd = 0; fd <= 2; ++fd) CHECK(open_files.at(fd) == "/dev/null");
+  CHECK_THAT(svc.log(), !contains("WARNING"));
+  svc.write("E");
+  svc.await_log("supervise goes on as");
+  fs::remove(work / "facts");
+  svc.write("t");
+  svc.await_that("the facts again", [&] { return fs::exists(work / "facts"); });
+  CHECK(KeyValues(text_of(work / "facts"))["rlimit_nofile"] == "20:1024");
+}
+
+TEST_CASE("A hard limit of open files that is too low is refused with the number that is needed") {
+  TempDir work;
+  const auto result = run(Command{.argv = {"prlimit", "--nofile=20", supervise_program(), "-u", "status/svc", "sleep", "100"}, .directory = work.path()});
+  CHECK(result.code == 111);
+  CHECK_THAT(result.err, contains("needs 48 open files"));
+  CHECK(fs::is_empty(work.path()));
+}
