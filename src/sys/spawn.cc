@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <utility>
@@ -57,14 +58,36 @@ bool set_nice(const Spawn& request) {
   return !request.nice || setpriority(PRIO_PROCESS, 0, *request.nice) == 0;
 }
 
+// A change that changes nothing needs no privilege, and a user namespace or a filter may forbid the call: so none is made.
+bool is_user(const Credentials& who) {
+  uid_t real = 0, effective = 0, saved = 0;
+  return getresuid(&real, &effective, &saved) == 0 && real == who.uid && effective == who.uid && saved == who.uid;
+}
+bool is_group(const Credentials& who) {
+  gid_t real = 0, effective = 0, saved = 0;
+  return getresgid(&real, &effective, &saved) == 0 && real == who.gid && effective == who.gid && saved == who.gid;
+}
+bool has_groups(const Credentials& who) {
+  std::array<gid_t, 64> groups;
+  const int n = getgroups(static_cast<int>(groups.size()), groups.data());
+  if (n < 0) return false;
+  const auto is_in = [&](gid_t group, const auto& list) { return group == who.gid || std::find(list.begin(), list.end(), group) != list.end(); };
+  const auto ours = std::span(groups).first(static_cast<std::size_t>(n));
+  return std::all_of(ours.begin(), ours.end(), [&](gid_t group) { return is_in(group, who.groups); }) &&
+         std::all_of(who.groups.begin(), who.groups.end(), [&](gid_t group) { return is_in(group, ours); });
+}
+
 bool set_groups(const Credentials& who) {
-  return geteuid() != 0 || setgroups(who.groups.size(), who.groups.data()) == 0;
+  if (has_groups(who) || setgroups(who.groups.size(), who.groups.data()) == 0) return true;
+  // Whoever stays who they are gains nothing by groups that can't be given up.
+  return errno == EPERM && is_user(who) && is_group(who);
 }
 bool set_group(const Credentials& who) {
-  return setresgid(who.gid, who.gid, who.gid) == 0 && getgid() == who.gid && getegid() == who.gid;
+  return is_group(who) || (setresgid(who.gid, who.gid, who.gid) == 0 && is_group(who));
 }
 bool set_user(const Credentials& who) {
-  if (setresuid(who.uid, who.uid, who.uid) < 0 || getuid() != who.uid || geteuid() != who.uid) return false;
+  if (is_user(who)) return true;
+  if (setresuid(who.uid, who.uid, who.uid) < 0 || !is_user(who)) return false;
   if (who.uid == 0 || setuid(0) < 0) return true;
   errno = EPERM;    // root could be had back
   return false;

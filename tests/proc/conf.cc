@@ -534,3 +534,20 @@ TEST_CASE("r finds supervise.conf of the working directory that came later") {
   restart(svc);
   svc.await_that("the new value", [&] { return facts_of(svc)["env.LATER"] == "yes"; });
 }
+
+TEST_CASE("In a user namespace the service runs as the user that supervise is already") {
+  SKIP_UNLESS(has_program("unshare") && has_program("setpriv") && shell("unshare -Ur true").code == 0, "no user namespace to be had");
+  Words unprivileged = {"unshare", "-Ur"};
+  if (is_root()) unprivileged = {"setpriv", "--reuid=65534", "--regid=65534", "--groups=65534,12345", "--", "unshare", "-Ur"};
+  TempDir work;
+  fs::permissions(work.path(), fs::perms::all);
+  write_file(work / "c.conf", "[svc]\nuser : root\n");
+  fs::copy_file(supervise_program(), work / "supervise");    // where everybody can reach it
+  unprivileged.insert(unprivileged.end(), {work / "supervise", "-F", work / "c.conf", "-u", "status/svc", "sleep", "100"});
+  const auto result = run(Command{.argv = unprivileged, .directory = work.path()});
+  CHECK(result.code == 0);
+  CHECK(result.err.empty());
+  const StatusDir dir(work / "status/svc");
+  const auto pid = dir.await_service();
+  CHECK(process_field(pid, "Uid") == process_field(dir.recorded_supervise(), "Uid"));
+}
