@@ -1,5 +1,6 @@
 #include "core/outcome.h"
 
+#include <algorithm>
 #include <array>
 #include <csignal>
 
@@ -34,6 +35,27 @@ constexpr std::array kSignals = {
 
 constexpr int kLastSignal = 64;
 
+// `RTMIN`, `RTMIN+1` and so on, without end marks.
+constexpr std::size_t kRealTime = 64;
+constexpr std::string_view kFirst = "RTMIN";
+constexpr auto kRealTimeNames = [] {
+  std::array<std::array<char, 8>, kRealTime> names{};
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    std::copy(kFirst.begin(), kFirst.end(), names[i].begin());
+    names[i][5] = '+';
+    names[i][6] = static_cast<char>('0' + (i < 10 ? i : i / 10));
+    if (i >= 10) names[i][7] = static_cast<char>('0' + i % 10);
+  }
+  return names;
+}();
+
+// The C library has the first signals of that kind for itself, so where they begin is known only at run time.
+std::string_view real_time_name(int number) {
+  if (number < SIGRTMIN || number > SIGRTMAX) return {};
+  const auto i = static_cast<std::size_t>(number - SIGRTMIN);
+  return {kRealTimeNames[i].data(), i == 0 ? kFirst.size() : i < 10 ? kFirst.size() + 2 : kFirst.size() + 3};
+}
+
 char upper(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; }
 
 bool same_ignoring_case(std::string_view text, std::string_view upper_case) {
@@ -49,12 +71,23 @@ bool take(std::string_view& text, std::string_view prefix) {
   return true;
 }
 
+// `RTMIN`, `RTMIN+3`, `RTMAX-2`, `RTMAX`.
+std::optional<int> parse_real_time(std::string_view text) {
+  const bool from_end = text.size() >= kFirst.size() && same_ignoring_case(text.substr(0, kFirst.size()), "RTMAX");
+  if (!from_end && (text.size() < kFirst.size() || !same_ignoring_case(text.substr(0, kFirst.size()), kFirst))) return std::nullopt;
+  text.remove_prefix(kFirst.size());
+  if (text.empty()) return from_end ? SIGRTMAX : SIGRTMIN;
+  const auto n = text.front() == (from_end ? '-' : '+') ? parse_number<int>(text.substr(1)) : std::nullopt;
+  if (!n || *n < 0 || *n > SIGRTMAX - SIGRTMIN) return std::nullopt;
+  return from_end ? SIGRTMAX - *n : SIGRTMIN + *n;
+}
+
 }  // namespace
 
 std::string_view signal_name(int number) {
   for (const auto& signal : kSignals)
     if (signal.number == number) return signal.name;
-  return {};
+  return real_time_name(number);
 }
 
 std::optional<int> parse_signal(std::string_view text) {
@@ -65,7 +98,7 @@ std::optional<int> parse_signal(std::string_view text) {
   if (text.size() > 3 && same_ignoring_case(text.substr(0, 3), "SIG")) text.remove_prefix(3);
   for (const auto& signal : kSignals)
     if (same_ignoring_case(text, signal.name)) return signal.number;
-  return std::nullopt;
+  return parse_real_time(text);
 }
 
 OutcomeText to_text(const Outcome& outcome) {

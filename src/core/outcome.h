@@ -27,10 +27,10 @@ using OutcomeText = Text<32>;
 // The inverse of to_text. Nothing where the text is none of these forms.
 [[nodiscard]] std::optional<Outcome> parse_outcome(std::string_view text);
 
-// `TERM` for SIGTERM; empty for a number without a name.
+// `TERM` for SIGTERM, `RTMIN+3` for the fourth of the real-time signals; empty for a number without a name.
 [[nodiscard]] std::string_view signal_name(int number);
 
-// Accepts a name in any case with or without `SIG`, or a number that is a signal here (1 to 64).
+// Accepts a name in any case with or without `SIG`, `RTMIN+N`, `RTMAX-N`, or a number that is a signal here (1 to 64).
 [[nodiscard]] std::optional<int> parse_signal(std::string_view text);
 
 }  // namespace core

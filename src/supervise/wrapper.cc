@@ -14,6 +14,7 @@ using core::State;
 
 constexpr core::Nanos kPause = std::chrono::milliseconds(100);
 constexpr core::Nanos kGoodRun = core::seconds(60);
+constexpr int kLastSignal = 64;
 constexpr int kSignalBase = 128, kNotFound = 127, kNotExecutable = 126, kHung = 1;
 
 bool ends(int signal) { return signal == SIGTERM || signal == SIGINT || signal == SIGQUIT; }
@@ -87,8 +88,8 @@ void Wrapper::reap() {
 
 void Wrapper::pass_on_signals() {
   const auto signals = system_.take_signals();
-  for (int signal = 1; signal < 64; ++signal) {
-    const auto bit = std::uint64_t{1} << signal;
+  for (int signal = 1; signal <= kLastSignal; ++signal) {
+    const auto bit = sys::bit_of(signal);
     if (((signals.sent | signals.typed) & bit) == 0) continue;
     // It was stopped together with the service, which had no chance to beat.
     if (signal == SIGCONT) {

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <initializer_list>
 
 #include "sys/calls.h"
 #include "sys/platform.h"
@@ -22,10 +23,17 @@ namespace {
 
 static_assert(kWorkingDirectory == AT_FDCWD);
 
-constexpr std::array kCaughtByDaemon = {SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGIO};
-constexpr std::array kCaughtByWrapper = {SIGCHLD, SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH, SIGCONT};
-constexpr std::array kOfJobControl = {SIGTSTP, SIGTTIN, SIGTTOU};
-constinit std::span<const int> g_caught = kCaughtByDaemon;
+constexpr std::uint64_t bits_of(std::initializer_list<int> signals) {
+  std::uint64_t bits = 0;
+  for (const int signal : signals) bits |= bit_of(signal);
+  return bits;
+}
+
+constexpr auto kOfJobControl = bits_of({SIGTSTP, SIGTTIN, SIGTTOU});
+constexpr auto kCaughtByDaemon = bits_of({SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGIO});
+// All that a process may send us, for it means the service; but not what our own writes and faults raise.
+constexpr auto kCaughtByWrapper = ~(kOfJobControl | bits_of({SIGKILL, SIGSTOP, SIGPIPE, SIGXFSZ, SIGXCPU, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS}));
+constinit std::uint64_t g_caught = kCaughtByDaemon;
 sigset_t g_waiting;    // blocked while waiting
 
 // By the number of the signal, since the last look.
@@ -45,14 +53,19 @@ void reset_signal(int signal) {
   if (::signal(signal, SIG_DFL) == SIG_ERR) platform::reset_reserved_signal(signal);
 }
 
+void for_each_signal(std::uint64_t bits, auto&& act) {
+  for (int signal = 1; signal < NSIG; ++signal)
+    if ((bits & bit_of(signal)) != 0) act(signal);
+}
+
 // The set bits of `flags`, which are cleared.
 std::uint64_t take(std::array<volatile sig_atomic_t, 65>& flags) {
   std::uint64_t bits = 0;
-  for (const int signal : g_caught) {
+  for_each_signal(g_caught, [&](int signal) {
     auto& flag = flags[static_cast<std::size_t>(signal)];
-    if (flag != 0) bits |= std::uint64_t{1} << signal;
+    if (flag != 0) bits |= bit_of(signal);
     flag = 0;
-  }
+  });
   return bits;
 }
 
@@ -105,11 +118,10 @@ void take_over_signals(Signalling how) {
   if (wraps) g_caught = kCaughtByWrapper;
   sigset_t blocked;
   sigfillset(&blocked);
-  if (wraps)
-    for (const int signal : kOfJobControl) sigdelset(&blocked, signal);
+  if (wraps) for_each_signal(kOfJobControl, [&](int signal) { sigdelset(&blocked, signal); });
   sigprocmask(SIG_SETMASK, &blocked, nullptr);
   g_waiting = blocked;
-  for (const int signal : g_caught) sigdelset(&g_waiting, signal);
+  for_each_signal(g_caught, [](int signal) { sigdelset(&g_waiting, signal); });
   const bool keeps_hangup = wraps && is_ignored(SIGHUP);
   for (int signal = 1; signal < NSIG; ++signal)
     if (signal != SIGHUP || !keeps_hangup) reset_signal(signal);
@@ -117,13 +129,15 @@ void take_over_signals(Signalling how) {
   action.sa_sigaction = note_signal;
   action.sa_flags = SA_SIGINFO | SA_NOCLDSTOP;
   sigfillset(&action.sa_mask);
-  for (const int signal : g_caught)
+  for_each_signal(g_caught, [&](int signal) {
     if (signal != SIGHUP || !keeps_hangup) sigaction(signal, &action, nullptr);
+  });
 }
 
 void restore_signals() {
-  for (const int signal : g_caught)
+  for_each_signal(g_caught, [](int signal) {
     if (!is_ignored(signal)) ::signal(signal, SIG_DFL);
+  });
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -306,8 +320,8 @@ Status RealSystem::wait(std::span<Poll> polls, core::Instant deadline) {
 
 Signals RealSystem::take_signals() {
   const auto sent = take(g_sent), typed = take(g_typed);
-  const auto came = [both = sent | typed](int signal) { return (both >> signal & 1) != 0; };
-  const auto child = std::uint64_t{1} << SIGCHLD;
+  const auto came = [both = sent | typed](int signal) { return (both & bit_of(signal)) != 0; };
+  const auto child = bit_of(SIGCHLD);
   return {came(SIGCHLD), came(SIGTERM) || came(SIGINT), came(SIGHUP), came(SIGIO), sent & ~child, typed & ~child};
 }
 

@@ -65,10 +65,13 @@ struct Signals {
   bool terminate = false;    // TERM or INT
   bool hangup = false;
   bool watched = false;      // a watched directory changed
-  // In wrapper mode, a bit (1 << N) for each: sent by a process, or by the terminal, which sends it to the service as well.
+  // In wrapper mode, bit_of() each: sent by a process, or by the terminal, which sends it to the whole foreground group.
   std::uint64_t sent = 0;
   std::uint64_t typed = 0;
 };
+
+// The signals are numbered from 1 to 64.
+constexpr std::uint64_t bit_of(int signal) { return std::uint64_t{1} << (signal - 1); }
 
 struct Reaped {
   std::int32_t pid = 0;

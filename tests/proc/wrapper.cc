@@ -350,6 +350,24 @@ TEST_CASE("HUP and USR1 and USR2 and WINCH are passed on and do not end it") {
   CHECK(wrapper.said("restart") == 0);
 }
 
+TEST_CASE("Every signal that a stop script or an engine may send reaches the service and ends nothing else") {
+  SKIP_UNLESS(has_program("bash"), "bash is not here");
+  TempDir work;
+  const auto log = work / "signals";
+  const std::array numbers = {SIGALRM, SIGPWR, SIGABRT, SIGURG, SIGVTALRM, SIGPROF, SIGIO, SIGRTMIN, SIGRTMIN + 3, SIGRTMAX};
+  std::string traps;
+  for (const int number : numbers) traps += "trap 'echo got " + std::to_string(number) + " >> " + log.string() + "' " + std::to_string(number) + "; ";
+  Wrapper wrapper({}, {"bash", "-c", traps + "echo ready >> " + log.string() + "; while :; do sleep 0.02; done"});
+  wrapper.await_lines(log, 1);
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    wrapper.kill(numbers[i]);
+    wrapper.await_lines(log, i + 2);
+    CHECK(lines_of(log).back() == "got " + std::to_string(numbers[i]));
+  }
+  CHECK(wrapper.running());
+  CHECK(wrapper.said("ended") == 0);
+}
+
 TEST_CASE("During a delay TERM ends the wrapper at once and HUP does not") {
   Wrapper wrapper({"--backoff-factor", "60"}, service({"exit", "9"}));
   wrapper.await("restart 1 in 60 s");

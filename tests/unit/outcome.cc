@@ -38,7 +38,8 @@ TEST_CASE("text that is no outcome is refused") {
 }
 
 TEST_CASE("every signal name leads to its number and back") {
-  for (int number = 1; number <= 31; ++number) {
+  for (int number = 1; number <= 64; ++number) {
+    if (number == 32) number = SIGRTMIN;
     const auto name = core::signal_name(number);
     INFO("signal " << number);
     REQUIRE_FALSE(name.empty());
@@ -49,6 +50,9 @@ TEST_CASE("every signal name leads to its number and back") {
   CHECK(core::signal_name(0).empty());
   CHECK(core::signal_name(-1).empty());
   CHECK(core::signal_name(32).empty());
+  CHECK(core::signal_name(SIGRTMIN) == "RTMIN");
+  CHECK(core::signal_name(SIGRTMIN + 3) == "RTMIN+3");
+  CHECK(core::signal_name(64) == "RTMIN+30");
 }
 
 TEST_CASE("signals are named in any case with or without SIG or by number") {
@@ -61,6 +65,9 @@ TEST_CASE("signals are named in any case with or without SIG or by number") {
       {"15", SIGTERM},   {"64", 64},             {"65", std::nullopt},    {"0", std::nullopt},      {"-9", std::nullopt},
       {"", std::nullopt}, {"SIG", std::nullopt}, {"SIG15", std::nullopt}, {"TERM ", std::nullopt},  {"+9", std::nullopt},
       {"9x", std::nullopt},
+      {"RTMIN", SIGRTMIN}, {"SIGRTMIN+3", SIGRTMIN + 3}, {"rtmin+15", SIGRTMIN + 15}, {"RTMAX", 64}, {"RTMAX-2", 62},
+      {"RTMIN+0", SIGRTMIN}, {"RTMIN+31", std::nullopt}, {"RTMIN-1", std::nullopt}, {"RTMAX+1", std::nullopt},
+      {"RTMIN+", std::nullopt}, {"RTMIN3", std::nullopt}, {"RTMAX-31", std::nullopt}, {"RTMIN+-1", std::nullopt},
   };
   for (const auto& row : rows) {
     INFO("text: " << row.text);
