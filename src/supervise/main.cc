@@ -12,6 +12,7 @@
 #include "sys/process.h"
 #include "sys/real_system.h"
 #include "sys/resources.h"
+#include "sys/terminal.h"
 
 extern char** environ;
 
@@ -178,6 +179,7 @@ int wrap(sys::System& system, core::Settings settings) {
   if (!service) return kUsage;
   sys::take_over_signals(sys::Signalling::kWrapper);
   sys::become_subreaper();
+  sys::remember_terminal();
   Wrapper wrapper(system, std::move(*service));
   sys::return_unused_heap();
   while (wrapper.turn()) sys::return_unused_stack();

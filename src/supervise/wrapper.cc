@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <functional>
 
 #include "sys/faults.h"
 
@@ -53,7 +54,30 @@ Wrapper::Wrapper(sys::System& system, Service service)
 
 void Wrapper::begin() {
   begun_ = true;
+  claim_heartbeat();
   step(core::event::Commanded{core::Verb::kUp});
+}
+
+// The service makes the file, and may replace it at each beat, so no lock on it lasts. A name that one process has, and that ends
+// with it, is that of a socket.
+void Wrapper::claim_heartbeat() {
+  const auto& path = service_.heartbeat_path();
+  if (path.empty()) return;
+  const auto slash = path.rfind('/');
+  const auto directory = system_.stat_following(path.substr(0, std::max<std::size_t>(slash, 1)).c_str());
+  if (!directory) return;
+  core::Text<100> name;
+  name << "supervise-heartbeat-" << directory->device << '-' << directory->inode << '-' << std::hash<std::string_view>()(std::string_view(path).substr(slash + 1));
+  auto claim = sys::owned(system_, system_.receiver(name.view()));
+  const bool is_shared = !claim && claim.error().number == EADDRINUSE;
+  if (claim) heartbeat_claim_ = std::move(*claim);
+  // Whoever has made it keeps it.
+  heartbeat_is_ours_ = !is_shared && !system_.stat_at(sys::kWorkingDirectory, path.c_str());
+  if (!is_shared) return;
+  core::Text<300> text;
+  text << "warning: another wrapper watches ";
+  text.printable(path) << " too, so a beat of one service passes for one of the other; name another file with --heartbeat-file";
+  say(text.view());
 }
 
 bool Wrapper::turn() {
@@ -68,7 +92,8 @@ bool Wrapper::turn() {
     step(core::event::Due{});
   }
   if (!over_) return true;
-  if (const auto& file = service_.heartbeat_path(); !file.empty()) (void)system_.remove(sys::kWorkingDirectory, file.c_str());
+  system_.restore_terminal();
+  if (heartbeat_is_ours_) (void)system_.remove(sys::kWorkingDirectory, service_.heartbeat_path().c_str());
   return false;
 }
 
@@ -96,14 +121,20 @@ void Wrapper::pass_on_signals() {
       step(core::event::Resumed{});
       continue;
     }
-    // A terminal that hangs up tells the leader of the session alone.
-    typed_ = (signals.typed & bit) != 0 && signal != SIGHUP ? signal : 0;
+    typed_ = (signals.typed & bit) != 0 && is_typed_for_both(signal) ? signal : 0;
     if (ends(signal) && !machine_.exiting())
       end(signal);
     else
       step(core::event::Commanded{core::Verb::kSignal, signal});
     typed_ = 0;
   }
+}
+
+// A terminal sends what is typed to its foreground group, in which we are; a service may have left that. One that hangs up tells
+// the leader of the session alone.
+bool Wrapper::is_typed_for_both(int signal) {
+  const bool to_group = signal == SIGINT || signal == SIGQUIT || signal == SIGWINCH;
+  return to_group && system_.process(machine_.pid()).group == system_.process(system_.own_pid()).group;
 }
 
 void Wrapper::end(int signal) {
@@ -156,6 +187,7 @@ void Wrapper::start_service() {
   spawn.errors = 2;
   spawn.leads = sys::Leads::kNothing;    // what is typed at the terminal reaches it
   (void)signs_.prepare(service_, spawn, now_);
+  system_.restore_terminal();
   const bool first = machine_.facts().starts == 0;
   const auto spawned = system_.spawn(spawn);
   if (!spawned.failure) {

@@ -27,8 +27,10 @@ class Wrapper {
 
  private:
   void begin();
+  void claim_heartbeat();
   void reap();
   void pass_on_signals();
+  [[nodiscard]] bool is_typed_for_both(int signal);
   void end(int signal);
   void step(const core::Event& event);
   void execute(const core::Action& action);
@@ -42,6 +44,8 @@ class Wrapper {
   core::Now now_;
   core::Machine machine_;
   Signs signs_;
+  sys::UniqueFd heartbeat_claim_;
+  bool heartbeat_is_ours_ = false;    // and is removed at the end
   bool begun_ = false, over_ = false;
   bool start_deferred_ = false;
   bool hung_ = false;    // the present or last run

@@ -17,6 +17,7 @@
 #include "sys/calls.h"
 #include "sys/platform.h"
 #include "sys/resources.h"
+#include "sys/terminal.h"
 
 namespace sys {
 namespace {
@@ -296,6 +297,7 @@ Status RealSystem::replace(const char* program, const char* const* arguments, co
   return error;
 }
 
+void RealSystem::restore_terminal() { sys::restore_terminal(); }
 std::int32_t RealSystem::own_pid() { return getpid(); }
 std::uint32_t RealSystem::own_uid() { return geteuid(); }
 

@@ -51,6 +51,7 @@ class RealSystem final : public System {
   Result<int> watch_process(std::int32_t pid) override;
   Result<core::Outcome> end_of(int watch) override;
   Status replace(const char* program, const char* const* arguments, const char* const* environment, std::span<const int> kept) override;
+  void restore_terminal() override;
   std::int32_t own_pid() override;
   std::uint32_t own_uid() override;
   core::Now now() override;

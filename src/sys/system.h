@@ -213,6 +213,8 @@ class System {
   virtual Result<core::Outcome> end_of(int watch) = 0;
   // Goes on as another program, with `kept` left open (-1: none). Returns only if that can't be done.
   virtual Status replace(const char* program, const char* const* arguments, const char* const* environment, std::span<const int> kept) = 0;
+  // sys/terminal.h
+  virtual void restore_terminal() {}
   virtual std::int32_t own_pid() = 0;
   virtual std::uint32_t own_uid() = 0;
 

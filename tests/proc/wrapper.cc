@@ -102,6 +102,10 @@ class Terminal {
   Terminal& operator=(const Terminal&) = delete;
 
   [[nodiscard]] Child& child() { return *child_; }
+  [[nodiscard]] bool echoes() const {
+    termios modes{};
+    return tcgetattr(master_, &modes) == 0 && (modes.c_lflag & (ECHO | ICANON)) == (ECHO | ICANON);
+  }
   void type(const std::string& text) const {
     if (::write(master_, text.data(), text.size()) != static_cast<ssize_t>(text.size()))
       throw std::runtime_error("cannot type");
@@ -574,6 +578,32 @@ TEST_CASE("Two wrappers side by side have heartbeat files of their own") {
   CHECK(fs::exists(work / "bad"));
 }
 
+TEST_CASE("The second of two wrappers with one heartbeat file says so and leaves the file alone") {
+  TempDir work;
+  const auto start = [&] { return std::make_unique<Child>(Command{.argv = wrapped({"--enable-heartbeat"}, beating()), .directory = work.path()}); };
+  const auto first = start();
+  REQUIRE(wait_until([&] { return fs::exists(work / "heartbeat.txt"); }));
+  const auto second = start();
+  REQUIRE(wait_until([&] { return second->err().find("started") != std::string::npos; }));
+  CHECK_THAT(second->err(), contains((work / "heartbeat.txt").string()));
+  CHECK_THAT(second->err(), contains("--heartbeat-file"));
+  CHECK_THAT(first->err(), !contains("--heartbeat-file"));
+  second->kill(SIGTERM);
+  second->wait();
+  CHECK(fs::exists(work / "heartbeat.txt"));
+  first->kill(SIGTERM);
+  first->wait();
+  CHECK_FALSE(fs::exists(work / "heartbeat.txt"));
+}
+
+TEST_CASE("A heartbeat file that was there before is not removed") {
+  TempDir work;
+  write_file(work / "precious", "mine\n");
+  const auto result = run(Command{.argv = wrapped({"--enable-heartbeat", "--heartbeat-file", "precious"}, service({"exit", "0"})), .directory = work.path()});
+  CHECK(result.code == 0);
+  CHECK(text_of(work / "precious") == "mine\n");
+}
+
 TEST_CASE("Without --enable-heartbeat nothing is watched and no file is removed and the other options get a warning") {
   TempDir work;
   write_file(work / "heartbeat.txt", "mine\n");
@@ -673,4 +703,31 @@ TEST_CASE("A terminal that hangs up reaches the service as HUP even where the wr
   await_lines(log, 1);
   terminal.hang_up();
   CHECK(wait_until([&] { return count_lines(log, "HUP") >= 1; }));
+}
+
+TEST_CASE("What is typed reaches a service that has left the foreground group") {
+  TempDir work;
+  const auto log = work / "signals";
+  auto command = service({"trap", "got", log});
+  command.insert(command.begin(), "setsid");
+  Terminal terminal(work.path(), wrapped({"--grace-period", "0.5"}, command));
+  await_lines(log, 1);
+  terminal.type("\x03");
+  CHECK(terminal.child().wait().code == 128 + SIGKILL);
+  CHECK(count_lines(log, "INT") == 1);
+}
+
+TEST_CASE("The terminal has its modes again before a start and at the end") {
+  TempDir work;
+  write_script(work / "client", "stty -a >> modes; echo >> ran; stty raw -echo; echo >> raw; read x; kill -9 $$");
+  Terminal terminal(work.path(), wrapped({"--max-restarts", "1", "--backoff-factor", "0.05"}, {work / "client"}));
+  REQUIRE(terminal.echoes());
+  await_lines(work / "raw", 1);
+  CHECK_FALSE(terminal.echoes());
+  terminal.type("\n");
+  await_lines(work / "raw", 2);
+  CHECK(count_lines(work / "modes", " icanon") == 2);
+  terminal.type("\n");
+  CHECK(wait_until([&] { return terminal.shown().find("giving up") != std::string::npos; }));
+  CHECK(wait_until([&] { return terminal.echoes(); }));
 }
