@@ -20,8 +20,8 @@ TEST_CASE("outcomes have the words of the state file and are read back from them
       {Outcome::signal(SIGTERM, false), "signal TERM"},
       {Outcome::signal(SIGSEGV, true), "signal SEGV core"},
       {Outcome::signal(SIGKILL, false), "signal KILL"},
-      {Outcome::signal(40, false), "signal 40"},
-      {Outcome::signal(64, true), "signal 64 core"},
+      {Outcome::signal(40, false), "signal RTMIN+6"},
+      {Outcome::signal(64, true), "signal RTMIN+30 core"},
   };
   for (const auto& row : rows) {
     CHECK(core::to_text(row.outcome).view() == row.text);

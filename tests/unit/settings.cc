@@ -67,7 +67,7 @@ const std::vector<KeyRows> kRows = {
     {"rlimit_as", "", kLimits, kBadLimits, kLimit},
     {"nice", "", {{"0", "0"}, {"-20", "-20"}, {"19", "19"}}, {"-21", "20", "x", "1.5"}, "a number from -20 to 19"},
     {"control_group", "", {{"ops", "ops"}, {"4", "4"}}, {}, nullptr},
-    {"stopsignal", "TERM", {{"INT", "INT"}, {"sigint", "INT"}, {"9", "KILL"}, {"40", "40"}}, {"NOPE", "0", "65"}, "a signal name or number, such as TERM, INT or 15"},
+    {"stopsignal", "TERM", {{"INT", "INT"}, {"sigint", "INT"}, {"9", "KILL"}, {"RTMIN+3", "RTMIN+3"}, {"40", "RTMIN+6"}}, {"NOPE", "0", "65"}, "a signal name or number, such as TERM, INT or 15"},
     {"stopwaitsecs", "10", kTimes, kBadTimes, kTime},
     {"stopasgroup", "false", kFlags, kBadFlags, kFlag},
     {"killasgroup", "false", kFlags, kBadFlags, kFlag},
