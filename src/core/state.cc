@@ -4,6 +4,7 @@
 
 #include "core/number.h"
 #include "core/strings.h"
+#include "core/utf8.h"
 
 namespace core {
 namespace {
@@ -29,12 +30,10 @@ class Writer {
   }
   void put_words(std::string_view key, std::string_view value, std::size_t limit) {
     text << key << '=';
-    text.printable(value.substr(0, limit)) << '\n';
+    text.printable(value, limit) << '\n';
   }
   void put_file(std::string_view key, const FileName& file) {
-    const auto is_plain = [](char c) { return c >= ' ' && c <= '~'; };
-    const bool fits = file.directory.size() + 1 + file.name.size() <= kMaxPath && std::all_of(file.directory.begin(), file.directory.end(), is_plain) &&
-                      std::all_of(file.name.begin(), file.name.end(), is_plain);
+    const bool fits = file.directory.size() + 1 + file.name.size() <= kMaxPath && is_printable(file.directory) && is_printable(file.name);
     text << key << '=';
     if (fits && !file.directory.empty()) text << file.directory << (file.directory.ends_with('/') ? "" : "/") << file.name;
     text << '\n';

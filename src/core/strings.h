@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "core/text.h"
+#include "core/utf8.h"
 
 namespace core {
 
@@ -37,9 +38,17 @@ constexpr std::string_view take_word(std::string_view& text) {
 
 // Foreign text made harmless for a log or a terminal: see Text::printable().
 [[nodiscard]] inline std::string printable(std::string_view text) {
-  std::string out(text.size(), '\0');
-  text::append_printable(out.data(), out.size(), text);
+  constexpr std::size_t kLongestEscape = 4;    // of a byte
+  std::string out(text.size() * kLongestEscape, '\0');
+  out.resize(text::append_printable(out.data(), out.size(), text));
   return out;
+}
+
+// `text` as a message quotes it: the beginning alone where it is long.
+[[nodiscard]] inline std::string excerpt(std::string_view text) {
+  constexpr std::size_t kLongest = 200;
+  const auto beginning = whole_characters(text, kLongest);
+  return std::string(beginning) + (beginning.size() < text.size() ? "..." : "");
 }
 
 }  // namespace core

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "core/utf8.h"
+
 namespace core::text {
 namespace {
 
@@ -12,12 +14,24 @@ std::size_t append_number(char* at, std::size_t room, auto number) {
   return append(at, room, {digits.data(), static_cast<std::size_t>(end - digits.data())});
 }
 
+// `\n`, `\x1b`, `\u202e`: the code of a character, or the byte that is none.
+Text<8> escape(char32_t code, char byte) {
+  Text<8> out;
+  const bool is_byte = code < 0x80 || code == Character::kInvalid;
+  if (code == Character::kInvalid) code = static_cast<unsigned char>(byte);
+  const auto short_form = std::string_view("\n\t\r").find(static_cast<char>(code));
+  if (code < 0x20 && short_form != std::string_view::npos) return out << '\\' << "ntr"[short_form];
+  out << (is_byte ? "\\x" : "\\u");
+  for (int shift = is_byte ? 4 : 12; shift >= 0; shift -= 4) out << "0123456789abcdef"[code >> shift & 0xfU];
+  return out;
+}
+
 }  // namespace
 
 std::size_t append(char* at, std::size_t room, std::string_view s) {
-  const auto n = std::min(s.size(), room);
-  std::copy_n(s.data(), n, at);
-  return n;
+  const auto whole = whole_characters(s, room);
+  std::copy_n(whole.data(), whole.size(), at);
+  return whole.size();
 }
 
 std::size_t append_signed(char* at, std::size_t room, std::int64_t number) { return append_number(at, room, number); }
@@ -50,15 +64,17 @@ std::size_t append_brief_seconds(char* at, std::size_t room, Nanos time, int pla
 }
 
 std::size_t append_printable(char* at, std::size_t room, std::string_view s) {
-  const auto n = append(at, room, s);
-  const auto byte = [at](std::size_t i) { return static_cast<unsigned char>(at[i]); };
-  for (std::size_t i = 0; i < n; ++i) {
-    // U+0080 to U+009F in UTF-8: control characters as well.
-    const bool c1 = i + 1 < n && byte(i) == 0xc2 && byte(i + 1) < 0xa0;
-    if (c1) at[i + 1] = '?';
-    if (c1 || byte(i) < 0x20 || byte(i) == 0x7f) at[i] = '?';
+  std::size_t size = 0;
+  while (!s.empty()) {
+    const auto [bytes, code] = first_character(s);
+    const bool shown = is_shown(code);
+    const auto escaped = shown ? Text<8>() : escape(code, s[0]);
+    const auto piece = shown ? s.substr(0, bytes) : escaped.view();
+    if (piece.size() > room - size) break;
+    size += append(at + size, room - size, piece);
+    s.remove_prefix(bytes);
   }
-  return n;
+  return size;
 }
 
 }  // namespace core::text

@@ -1,6 +1,7 @@
-// Text of bounded length, built without allocation. What does not fit is cut, never overrun.
+// Text of bounded length, built without allocation. What does not fit is cut between two characters, never overrun.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <concepts>
 #include <cstddef>
@@ -34,8 +35,9 @@ class Text {
   Text& seconds(Nanos time, int places) { return grown(text::append_seconds(end(), room(), time, places)); }
   // Seconds with at most `places` decimal places and no trailing zeros.
   Text& brief_seconds(Nanos time, int places) { return grown(text::append_brief_seconds(end(), room(), time, places)); }
-  // Foreign text made harmless for a log, a header or a terminal: control characters become `?`, those beyond ASCII too.
-  Text& printable(std::string_view s) { return grown(text::append_printable(end(), room(), s)); }
+  // Foreign text made harmless for a log, a header or a terminal, at most `limit` bytes of it: what is no UTF-8, control characters
+  // and those that turn the direction of text are escaped (`\xff`, `\n`, `\u202e`).
+  Text& printable(std::string_view s, std::size_t limit = N) { return grown(text::append_printable(end(), std::min(room(), limit), s)); }
   [[nodiscard]] std::string_view view() const { return {data_.data(), size_}; }
   [[nodiscard]] const char* c_str() {
     data_[size_] = '\0';

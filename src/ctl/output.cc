@@ -24,7 +24,7 @@ void complain(const std::string& text) { (void)sys::write_all(2, "supervisectl: 
 void Progress::show(const std::string& text) {
   constexpr std::size_t kWidth = 78;
   if (!terminal_) return;
-  (void)sys::write_all(2, "\r\x1b[K" + text.substr(0, kWidth));
+  (void)sys::write_all(2, "\r\x1b[K" + std::string(core::first_columns(text, kWidth)));
   shown_ = true;
 }
 

@@ -5,6 +5,7 @@
 
 #include "core/strings.h"
 #include "core/text.h"
+#include "core/utf8.h"
 
 namespace ctl {
 namespace {
@@ -28,24 +29,6 @@ const char* colour_of(const View& view) {
   return "";
 }
 
-bool continues(char c) { return (static_cast<unsigned char>(c) & 0xc0U) == 0x80; }
-
-// On a terminal, as far as every character has one column.
-std::size_t width(std::string_view text) {
-  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) { return !continues(c); }));
-}
-
-// How many bytes the character has that `text` begins with (RFC 3629); 0: it is none.
-std::size_t character(std::string_view text) {
-  const auto first = static_cast<unsigned char>(text[0]);
-  if (first < 0x80) return 1;
-  const std::size_t n = first >= 0xc2 && first < 0xe0 ? 2 : first >= 0xe0 && first < 0xf0 ? 3 : first >= 0xf0 && first < 0xf5 ? 4 : 0;
-  if (n == 0 || text.size() < n || !std::all_of(text.begin() + 1, text.begin() + static_cast<std::ptrdiff_t>(n), continues)) return 0;
-  const auto second = static_cast<unsigned char>(text[1]);
-  const bool wrong = (first == 0xe0 && second < 0xa0) || (first == 0xed && second >= 0xa0) || (first == 0xf0 && second < 0x90) || (first == 0xf4 && second >= 0x90);
-  return wrong ? 0 : n;
-}
-
 }  // namespace
 
 string table(const std::vector<Row>& rows, core::WallTime now, Colours colours, Clock clock) {
@@ -59,16 +42,16 @@ string table(const std::vector<Row>& rows, core::WallTime now, Colours colours, 
   }
   std::array<std::size_t, kColumns> widths{};
   for (const auto& line : lines)
-    for (std::size_t i = 0; i < kColumns; ++i) widths[i] = std::max(widths[i], width(line[i]));
+    for (std::size_t i = 0; i < kColumns; ++i) widths[i] = std::max(widths[i], core::columns(line[i]));
   string out;
   for (std::size_t n = 0; n < lines.size(); ++n) {
     string line;
     for (std::size_t i = 0; i < kColumns; ++i) {
       const string colour = colours == Colours::kYes && i == 1 && n > 0 ? colour_of(rows[n - 1].view) : "";
       const auto& cell = lines[n][i];
-      if (i == 2) line += string(widths[i] - width(cell), ' ');
+      if (i == 2) line += string(widths[i] - core::columns(cell), ' ');
       line += colour.empty() ? cell : colour + cell + "\x1b[0m";
-      if (i != 2) line += string(widths[i] - width(cell), ' ');
+      if (i != 2) line += string(widths[i] - core::columns(cell), ' ');
       line += "  ";
     }
     line.erase(line.find_last_not_of(' ') + 1);
@@ -79,12 +62,9 @@ string table(const std::vector<Row>& rows, core::WallTime now, Colours colours, 
 
 string json_string(std::string_view text) {
   string out = "\"";
-  const auto clean = core::printable(text);
-  for (std::string_view rest = clean; !rest.empty();) {
-    const auto n = character(rest);
-    if (rest[0] == '"' || rest[0] == '\\') out += '\\';
-    out += n == 0 ? "?" : rest.substr(0, n);
-    rest.remove_prefix(std::max<std::size_t>(n, 1));
+  for (const char c : core::printable(text)) {
+    if (c == '"' || c == '\\') out += '\\';
+    out += c;
   }
   return out + "\"";
 }

@@ -23,7 +23,7 @@ using Clock = std::string (*)(core::WallTime);
 // An array, an object a service; times are Unix seconds, null where there is none.
 [[nodiscard]] std::string json(const std::vector<Row>& rows);
 
-// `text` as a JSON string (RFC 8259), with its quotes. Control characters, and what is no UTF-8, become `?`.
+// `text` as a JSON string (RFC 8259), with its quotes. What a terminal must not get is escaped as by core::printable().
 [[nodiscard]] std::string json_string(std::string_view text);
 
 // `1795197788.204`.

@@ -142,9 +142,9 @@ void Daemon::send_alarms() {
 }
 
 void Daemon::note(Level level, std::string_view text) {
-  if (notes_.view().size() + std::min<std::size_t>(text.size(), kMaxNote) + 2 > kNotes) flush_notes();
+  if (notes_.view().size() + kMaxNote + 2 > kNotes) flush_notes();
   notes_ << level_byte(level);
-  notes_.printable(text.substr(0, kMaxNote)) << '\n';
+  notes_.printable(text, kMaxNote) << '\n';
 }
 
 void Daemon::flush_notes() {

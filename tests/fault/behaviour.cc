@@ -435,7 +435,7 @@ TEST_CASE("an alarm quotes the end of __stderr") {
   bench.run_until(seconds(4));
   REQUIRE(bench.helpers("/usr/sbin/sendmail").size() == 1);
   const auto letter = bench.helpers("/usr/sbin/sendmail")[0]->input;
-  CHECK_THAT(letter, contains("  last words\n  ?[2Jcleared\n"));
+  CHECK_THAT(letter, contains("  last words\n  \\x1b[2Jcleared\n"));
   CHECK(letter.size() <= 4096);
 }
 

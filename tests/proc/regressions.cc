@@ -148,7 +148,7 @@ bool is_plain(const std::string& text) {
   return true;
 }
 const std::string kEvil = "a\033]0;title\a\xc2\x9b" "31mb\x7f" "c\r\b\xc2\x85z";
-const std::string kTame = "a?]0;title???31mb?c????z";    // one ? for each byte
+const std::string kTame = R"(a\x1b]0;title\x07\u009b31mb\x7fc\r\x08\u0085z)";
 
 std::string group_of(const fs::path& file) {
   struct stat facts {};
@@ -478,7 +478,7 @@ TEST_CASE("Control characters of the configuration and the command line do not r
         Words{"-p", "status/svc", "-t", kEvil, "-f", "true"}, Words{"--" + kEvil}, Words{"-p", "status/svc", "-f", "true", kEvil}}) {
     const auto result = supervise(words, work.path());
     INFO(text_of(work / "c") << result.out << result.err);
-    CHECK_THAT(result.err, contains("?]0;title?"));
+    CHECK_THAT(result.err, contains(R"(\x1b]0;title\x07)"));
     CHECK(is_plain(result.out));
     CHECK(is_plain(result.err));
   }
@@ -681,4 +681,22 @@ TEST_CASE("A service that is started after an upgrade has no descriptor of ours"
   const auto second = svc.await_command(service({}), first);
   CHECK(descriptors(second).size() == before);
   svc.await_state("RUNNING");
+}
+
+TEST_CASE("A path and a name that are not ASCII go through to state and supervisectl") {
+  TempDir work;
+  const auto dir = work / "\xC3\xA9";
+  fs::create_directories(dir);
+  const std::string name = "\u4e2d\u6587";
+  const Supervised svc({.command = {"sh", "-c", "echo hello; exec sleep 100"}, .name = name});
+  svc.await_service();
+  const auto at = dir / "status" / name;
+  const auto launched = supervise({"-u", at, "sh", "-c", "echo hello; exec sleep 100"}, dir);
+  REQUIRE(launched.code == 0);
+  CHECK(svc.state()["name"] == name);
+  CHECK(svc.state()["stdout"] == (svc / "__stdout").string());
+  const StatusDir below(at);
+  CHECK(below.state()["stdout"] == (at / "__stdout").string());
+  below.write("dx");
+  below.await_exit();
 }

@@ -147,8 +147,12 @@ TEST_CASE("a path that the state file could not show as it is is left out") {
   record.errors = {"/srv/\xc3\xa4", "__stderr"};
   record.heartbeat = {std::string_view(), "name"};
   CHECK(value(record, "stdout") == "");
-  CHECK(value(record, "stderr") == "");
+  CHECK(value(record, "stderr") == "/srv/\xc3\xa4/__stderr");
   CHECK(value(record, "heartbeat") == "");
+  record.errors = {"/srv/\xff", "__stderr"};
+  CHECK(value(record, "stderr") == "");
+  record.errors = {"/srv/\u202e", "__stderr"};
+  CHECK(value(record, "stderr") == "");
   const std::string long_path = "/" + std::string(255, 'p');
   record.output = {long_path, "a"};
   CHECK(value(record, "stdout") == "");
@@ -159,9 +163,9 @@ TEST_CASE("foreign text cannot forge a line of the state file") {
   record.name = "a\npid=1";
   record.reason = "x\r\n\x1b[2Jpid=2\x7f";
   record.status = "ok\nalarm=off";
-  CHECK(value(record, "name") == "a?pid=1");
-  CHECK(value(record, "reason") == "x???[2Jpid=2?");
-  CHECK(value(record, "status") == "ok?alarm=off");
+  CHECK(value(record, "name") == "a\\npid=1");
+  CHECK(value(record, "reason") == "x\\r\\n\\x1b[2Jpid=2\\x7f");
+  CHECK(value(record, "status") == "ok\\nalarm=off");
   CHECK(value(record, "pid") == "4733");
   CHECK(value(record, "alarm") == "on");
 }

@@ -52,10 +52,52 @@ TEST_CASE("seconds are cut to the decimal places that are asked for") {
   }
 }
 
-TEST_CASE("control characters of foreign text become question marks") {
-  core::Text<64> text;
-  text.printable("a\0b\n\t\x1b[1m\x7f \xC3\xA4~"sv);
-  CHECK(text.view() == "a?b???[1m? \xC3\xA4~");
+TEST_CASE("foreign text shows UTF-8 as it is and escapes what is none or acts on a terminal") {
+  struct Row {
+    std::string_view text, shown;
+  };
+  const Row rows[] = {{"a\0b\n\t\r\x1b[1m\x7f ~"sv, "a\\x00b\\n\\t\\r\\x1b[1m\\x7f ~"},
+                      {"\xC3\xA4 \xE4\xB8\xAD\xE6\x96\x87 \xF0\x9F\x98\x80", "\xC3\xA4 \xE4\xB8\xAD\xE6\x96\x87 \xF0\x9F\x98\x80"},
+                      {"\xff \xC3 \xC3(", "\\xff \\xc3 \\xc3("},
+                      {"\xC0\xAF \xE0\x80\xAF \xED\xA0\x80 \xF4\x90\x80\x80", "\\xc0\\xaf \\xe0\\x80\\xaf \\xed\\xa0\\x80 \\xf4\\x90\\x80\\x80"},
+                      {"\xC2\x85 \xC2\x9B", "\\u0085 \\u009b"},
+                      {"\u202a\u202e\u2066\u2069\u200e\u200f", "\\u202a\\u202e\\u2066\\u2069\\u200e\\u200f"}};
+  for (const auto& row : rows) {
+    INFO("text: " << row.text);
+    core::Text<64> text;
+    text.printable(row.text);
+    CHECK(text.view() == row.shown);
+    CHECK(core::printable(row.text) == row.shown);
+    CHECK(core::printable(row.shown) == row.shown);
+    CHECK(core::is_printable(row.text) == (row.text == row.shown));
+  }
+}
+
+TEST_CASE("text is cut between two characters and never within an escape") {
+  core::Text<5> plain, printable;
+  plain << "ab\xE4\xB8\xAD\xE6\x96\x87";
+  CHECK(plain.view() == "ab\xE4\xB8\xAD");
+  printable.printable("ab\xff");
+  CHECK(printable.view() == "ab");
+  core::Text<64> limited;
+  limited.printable("\xE4\xB8\xAD\xE6\x96\x87", 5) << '|';
+  CHECK(limited.view() == "\xE4\xB8\xAD|");
+  CHECK(core::excerpt(std::string(200, 'x')) == std::string(200, 'x'));
+  CHECK(core::excerpt(std::string(199, 'x') + "\xC3\xA4") == std::string(199, 'x') + "...");
+}
+
+TEST_CASE("a wide character takes two columns and a combining one none") {
+  struct Row {
+    std::string_view text;
+    std::size_t columns;
+  };
+  const Row rows[] = {{"", 0}, {"abc", 3}, {"\u00e4", 1}, {"a\u0308", 1}, {"\u4e2d\u6587", 4}, {"\uac00", 2}, {"\uff21", 2}, {"\U0001F600", 2}, {"\u20ac", 1}};
+  for (const auto& row : rows) {
+    INFO("text: " << row.text);
+    CHECK(core::columns(row.text) == row.columns);
+  }
+  CHECK(core::first_columns("\u4e2d\u6587", 3) == "\u4e2d");
+  CHECK(core::first_columns("a\u0308b", 1) == "a\u0308");
 }
 
 TEST_CASE("lines and words are taken one after the other") {
