@@ -12,9 +12,16 @@ using std::string;
 using std::string_view;
 
 constexpr string_view kGlobal = "global";
+constexpr string_view kMail = "alarm_mail";
 constexpr string_view kByteOrderMark = "\xEF\xBB\xBF";
 
-string quote(string_view text) { return "\"" + string(text) + "\""; }
+string quote(string_view text) { return "\"" + excerpt(text) + "\""; }
+
+// The key of the item in `line`; empty where it is none.
+string_view key_of(string_view line) {
+  const auto delimiter = line.find_first_of(":=");
+  return delimiter == string_view::npos ? string_view() : trim(line.substr(0, delimiter));
+}
 
 class Parser {
  public:
@@ -30,8 +37,9 @@ class Parser {
  private:
   void take(string_view raw) {
     if (raw.ends_with('\r')) raw.remove_suffix(1);
-    const string cleaned = bounded(raw);
-    const string_view line = cleaned;
+    string cleaned(raw);
+    if (std::erase(cleaned, '\0') != 0) warn("NUL bytes are ignored");
+    const auto line = cut_mail_line(cleaned);
     const auto body = trim(line);
     if (body.empty() || body.front() == '#' || body.front() == ';') return;
     if (is_blank(line.front())) return warn("an indented line is not an item and is ignored; items start in the first column");
@@ -39,11 +47,11 @@ class Parser {
     item(line);
   }
 
-  string bounded(string_view raw) {
-    if (raw.size() > kMaxLine) warn("the line is longer than 2048 bytes and is cut there");
-    string line(raw.substr(0, kMaxLine));
-    if (std::erase(line, '\0') != 0) warn("NUL bytes are ignored");
-    return line;
+  // What this replaces has always read so much of it.
+  string_view cut_mail_line(string_view line) {
+    if (line.size() <= kMaxMailLine || !line.starts_with(kMail) || key_of(line) != kMail) return line;
+    warn("alarm_mail: the line is longer than 2048 bytes and is cut there");
+    return line.substr(0, kMaxMailLine);
   }
 
   void header(string_view line) {
@@ -56,9 +64,9 @@ class Parser {
       return error("nothing but a comment may follow the ] of a section header");
     if (name.empty()) return error("the section has no name; [NAME] is expected");
     if (is_blank(name.front()) || is_blank(name.back()))
-      return error("no blanks between the brackets and the name; [" + string(trim(name)) + "] would be right");
+      return error("no blanks between the brackets and the name; [" + excerpt(trim(name)) + "] would be right");
     if (name.find(':') != string_view::npos)
-      return warn("unknown kind of section [" + string(name) + "], ignored; [global] or [SERVICE] would be right");
+      return warn("unknown kind of section [" + excerpt(name) + "], ignored; [global] or [SERVICE] would be right");
     open(name);
   }
 
@@ -66,7 +74,7 @@ class Parser {
     skipping_ = false;
     const auto known = std::find_if(conf_.sections.begin(), conf_.sections.end(), [&](const auto& s) { return s.name == name; });
     if (known != conf_.sections.end())
-      warn("section [" + string(name) + "] again, first in line " + std::to_string(known->line) + "; the two count as one");
+      warn("section [" + excerpt(name) + "] again, first in line " + std::to_string(known->line) + "; the two count as one");
     section_ = static_cast<std::size_t>(known - conf_.sections.begin());
     if (known == conf_.sections.end()) conf_.sections.push_back({string(name), line_, {}});
   }
@@ -74,19 +82,21 @@ class Parser {
   void item(string_view line) {
     const auto delimiter = line.find_first_of(":=");
     if (delimiter == string_view::npos) return error(quote(trim(line)) + " is not an item; `key : value` is expected");
-    const auto key = trim(line.substr(0, delimiter));
+    const auto key = key_of(line);
     if (key.empty()) return error("the item has no key; `key : value` is expected");
     if (section_ == kNoSection) {
       if (!skipping_) error("item " + quote(key) + " stands before any section; [global] or [SERVICE] is expected first");
       return;
     }
+    const auto value = without_comment(line.substr(delimiter + 1));
+    if (value.size() > kMaxValue) return error(excerpt(key) + ": the value is longer than 128 KiB");
     auto& items = conf_.sections[section_].items;
     const auto twin = std::find_if(items.begin(), items.end(), [&](const auto& i) { return i.key == key; });
     if (twin != items.end()) {
       warn("duplicate key " + quote(key) + ", first in line " + std::to_string(twin->line) + "; this one counts");
       items.erase(twin);
     }
-    items.push_back({string(key), string(without_comment(line.substr(delimiter + 1))), line_});
+    items.push_back({string(key), string(value), line_});
   }
 
   // The value up to a `;` that follows a blank.

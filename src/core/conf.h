@@ -21,8 +21,9 @@ struct Diagnostic {
 
 [[nodiscard]] bool has_errors(const std::vector<Diagnostic>& diagnostics);
 
-// A line longer than this is cut there.
-inline constexpr std::size_t kMaxLine = 2048;
+// A line with alarm_mail that is longer than this is cut there. Any other value may be longer, up to kMaxValue.
+inline constexpr std::size_t kMaxMailLine = 2048;
+inline constexpr std::size_t kMaxValue = 128 << 10;
 
 // The file as sections of items, before any of them is given a meaning.
 struct Conf {

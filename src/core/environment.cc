@@ -56,20 +56,20 @@ ParsedVariables parse_environment(std::string_view text) {
   for (text = trim(text); !text.empty(); text = trim(text)) {
     const auto name = take_name(text);
     if (name.empty() || !text.starts_with('=')) {
-      out.error = "a NAME=\"VALUE\" is expected at `" + std::string(name.empty() ? text : name) + "`";
+      out.error = "a NAME=\"VALUE\" is expected at `" + excerpt(name.empty() ? text : name) + "`";
       return out;
     }
     text.remove_prefix(1);
     std::string value;
     if (!take_value(text, value)) {
-      out.error = "the quote in the value of " + std::string(name) + " is not closed";
+      out.error = "the quote in the value of " + excerpt(name) + " is not closed";
       return out;
     }
     out.variables.emplace_back(name, std::move(value));
     text = trim(text);
     if (text.empty()) break;
     if (text.front() != ',') {
-      out.error = "a comma is expected after the value of " + std::string(name);
+      out.error = "a comma is expected after the value of " + excerpt(name);
       return out;
     }
     text.remove_prefix(1);

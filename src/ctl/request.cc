@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/number.h"
+#include "core/strings.h"
 #include "core/outcome.h"
 #include "core/settings.h"
 
@@ -44,7 +45,7 @@ class Parser {
       std::vector<string> known;
       for (const auto& command : commands()) known.emplace_back(command.name);
       const auto near = nearest(word, known);
-      return fail("no command " + word + (near.empty() ? "" : "; did you mean " + near + "?") + "; `supervisectl help` lists them");
+      return fail("no command " + core::excerpt(word) + (near.empty() ? "" : "; did you mean " + near + "?") + "; `supervisectl help` lists them");
     }
     const auto& command = *request_.command;
     const bool is_output = command.id == Id::kTail && (word == "stdout" || word == "stderr" || word == "log");
@@ -78,7 +79,7 @@ class Parser {
     }
   }
 
-  void no_option(const string& name) { fail("no option " + name + "; `supervisectl help` and `supervisectl help COMMAND` list them"); }
+  void no_option(const string& name) { fail("no option " + core::excerpt(name) + "; `supervisectl help` and `supervisectl help COMMAND` list them"); }
 
   string next(const string& name) {
     if (at_ < words_.size()) return words_[at_++];
@@ -102,15 +103,15 @@ class Parser {
       case 'W': request_.warn = value; break;
       case 'C': request_.crit = value; break;
       case 't':
-        if (!number || *number > kMaxSeconds) return fail("--timeout: \"" + value + "\" is no number of seconds");
+        if (!number || *number > kMaxSeconds) return fail("--timeout: \"" + core::excerpt(value) + "\" is no number of seconds");
         request_.timeout = core::seconds(*number);
         break;
       case 'R':
-        if (!number || *number == 0) return fail("--rolling: \"" + value + "\" is no number of services");
+        if (!number || *number == 0) return fail("--rolling: \"" + core::excerpt(value) + "\" is no number of services");
         request_.rolling = *number;
         break;
       case 'n':
-        if (!number) return fail("--lines: \"" + value + "\" is no number of lines");
+        if (!number) return fail("--lines: \"" + core::excerpt(value) + "\" is no number of lines");
         request_.lines = value;
         break;
       default: break;
@@ -131,7 +132,7 @@ class Parser {
     if (request_.watch && (request_.json || request_.quiet)) return fail("--watch goes with neither --json nor --quiet");
     if (request_.json && request_.quiet) return fail("--json and --quiet exclude each other");
     if (!command.first.empty() && ("|" + string(command.first) + "|").find("|" + request_.first + "|") == string::npos)
-      return fail((request_.first.empty() ? string(command.name) + " needs " : "\"" + request_.first + "\" is not ") +
+      return fail((request_.first.empty() ? string(command.name) + " needs " : "\"" + core::excerpt(request_.first) + "\" is not ") +
                   string(command.arguments == "SIG" ? command.first : command.arguments) + "; usage: " + usage_of(command));
     if (command.names == Command::Names::kNeeded && request_.names.empty())
       return fail(string(command.name) + " needs a NAME, a pattern, or all; usage: " + usage_of(command));

@@ -6,6 +6,7 @@
 
 #include "core/command.h"
 #include "core/settings.h"
+#include "core/strings.h"
 #include "core/words.h"
 #include "supervise/wrapper.h"
 
@@ -29,7 +30,7 @@ struct Option {
 void take_command(Options& options, const string& line) {
   auto split = core::split_words(line);
   if (!split.error.empty())
-    options.error = "-f: " + split.error + " in `" + line + "`; quote as in a POSIX shell";
+    options.error = "-f: " + split.error + " in `" + core::excerpt(line) + "`; quote as in a POSIX shell";
   else if (split.words.empty())
     options.error = "-f: the command is empty";
   if (!split.shell_operator.empty())
@@ -41,7 +42,7 @@ void take_command(Options& options, const string& line) {
 template <const char* Name>
 void take_setting(Options& options, const string& value) {
   const auto right = core::find_key(Name)->set(options.wrapper, value);
-  if (!right.empty()) options.error = "\"" + value + "\" is not " + right;
+  if (!right.empty()) options.error = "\"" + core::excerpt(value) + "\" is not " + right;
 }
 namespace key {
 constexpr char kTimeout[] = "heartbeat_timeout", kDelay[] = "heartbeat_delay", kFile[] = "heartbeat_file", kGrace[] = "stopwaitsecs",
@@ -51,7 +52,7 @@ constexpr char kTimeout[] = "heartbeat_timeout", kDelay[] = "heartbeat_delay", k
 void take_hook_reset(Options& options, const string& seconds) {
   core::Settings settings;
   const auto right = core::find_key("startsecs")->set(settings, seconds);
-  if (!right.empty()) options.error = "-t: \"" + seconds + "\" is not " + right;
+  if (!right.empty()) options.error = "-t: \"" + core::excerpt(seconds) + "\" is not " + right;
   options.hook_reset = settings.policy.startsecs;
 }
 
@@ -106,7 +107,7 @@ class Parser {
     const auto equals = word.find('=');
     const auto name = word.substr(2, equals == string::npos ? equals : equals - 2);
     const auto option = std::find_if(kOptions.begin(), kOptions.end(), [&](const Option& o) { return !o.name.empty() && o.name == name; });
-    if (option == kOptions.end()) return fail("unknown option --" + name);
+    if (option == kOptions.end()) return fail("unknown option --" + core::excerpt(name));
     if (option->of_wrapper) wrapper_option_ = "--" + name;
     const bool has_value = equals != string::npos;
     if (has_value && equals + 1 == word.size() && !option->argument.empty()) return fail("option --" + name + " needs " + string(option->argument));
@@ -151,13 +152,13 @@ class Parser {
       options_.command.assign(words_.begin() + static_cast<std::ptrdiff_t>(next_), words_.end());
       if (options_.command.empty()) return fail("-u DIR needs a COMMAND");
       if (options_.command.front().starts_with('-'))
-        fail("`" + options_.command.front() + "` after -u DIR is taken as the command; options go before -u");
+        fail("`" + core::excerpt(options_.command.front()) + "` after -u DIR is taken as the command; options go before -u");
       return;
     }
     const bool has_words = next_ < words_.size();
     if (always_wraps_ || (options_.directory.empty() && options_.mode == Options::Mode::kRun && (has_words || !wrapper_option_.empty())))
       return wrap();
-    if (has_words) return fail("`" + words_[next_] + "` is not expected; the command goes to -f, or after -u DIR");
+    if (has_words) return fail("`" + core::excerpt(words_[next_]) + "` is not expected; the command goes to -f, or after -u DIR");
     if (options_.directory.empty() && options_.mode == Options::Mode::kRun) fail("no status directory; -p DIR or -u DIR is needed");
   }
 

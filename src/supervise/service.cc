@@ -6,6 +6,7 @@
 
 #include "core/conf.h"
 #include "core/environment.h"
+#include "core/strings.h"
 #include "core/words.h"
 #include "sys/error_text.h"
 #include "sys/process.h"
@@ -19,6 +20,9 @@ using std::string;
 constexpr std::array<std::string_view, 8> kEntries = {"lock", "control", "svcontrol", "ok", "status", "state", "supervise", "core"};
 
 constexpr std::size_t kMaxLogName = 200;
+
+// Of a path in a reason, whose cause is to be seen as well.
+constexpr std::size_t kMaxQuoted = 160;
 
 constexpr std::size_t kMaxFile = 1 << 20;
 
@@ -96,7 +100,7 @@ Line Loaded::warning(std::string_view key, std::string_view what) const {
 
 Line Loaded::error(std::string_view key, std::string_view value, std::string_view what) const {
   const core::Diagnostic diagnostic{line_of(key), core::Diagnostic::Severity::kError,
-                                    string(key) + ": \"" + string(value) + "\" " + string(what)};
+                                    string(key) + ": \"" + core::excerpt(value) + "\" " + string(what)};
   return {sys::Level::kFatal, core::to_text(diagnostic, file)};
 }
 
@@ -257,18 +261,18 @@ core::Text<256> Service::explain(sys::System& system, const core::StartFailure& 
     case core::Stage::kPriority: text << "cannot set nice"; break;
     case core::Stage::kGroups:
     case core::Stage::kGroup:
-    case core::Stage::kUser: text << "cannot become user "; text.printable(settings_.user); break;
-    case core::Stage::kDirectory: text << "cannot change to directory "; text.printable(settings_.directory); break;
+    case core::Stage::kUser: text << "cannot become user "; text.printable(settings_.user, kMaxQuoted); break;
+    case core::Stage::kDirectory: text << "cannot change to directory "; text.printable(settings_.directory, kMaxQuoted); break;
     case core::Stage::kExec:
       if (failure.cause == ENOENT) {
         const bool is_path = command.find('/') != string::npos;
         const bool exists = is_path && system.stat_at(sys::kWorkingDirectory, command.c_str());
         text << (exists ? "interpreter not found, see the first line of: " : "command not found: ");
-        text.printable(command);
+        text.printable(command, kMaxQuoted);
         return text;
       }
       text << "cannot execute ";
-      text.printable(command);
+      text.printable(command, kMaxQuoted);
       break;
   }
   text << ": " << cause;

@@ -91,17 +91,39 @@ TEST_CASE("NUL bytes are taken out with a warning") {
   CHECK(out.settings.policy.startretries == 5);
 }
 
-TEST_CASE("a line is cut after 2048 bytes with a warning that names it") {
-  const std::string head = "command : ";
+TEST_CASE("a line with alarm_mail is cut after 2048 bytes with a warning that names it") {
+  const std::string head = "alarm_mail : ";
   const auto line = [&](std::size_t size) { return head + std::string(size - head.size(), 'x'); };
   const auto whole = read("[redis]\n" + line(2048) + "\n");
   CHECK(whole.problems == Strings{});
-  CHECK(whole.settings.command.at(0).size() == 2048 - head.size());
+  CHECK(whole.settings.alarm_mail.at(0).size() == 2048 - head.size());
   const auto cut = read("[redis]\n" + line(2049) + "\nstartretries : 5\n");
-  CHECK(cut.problems == Strings{"F:2: warning: the line is longer than 2048 bytes and is cut there"});
-  CHECK(cut.settings.command.at(0).size() == 2048 - head.size());
+  CHECK(cut.problems == Strings{"F:2: warning: alarm_mail: the line is longer than 2048 bytes and is cut there"});
+  CHECK(cut.settings.alarm_mail.at(0).size() == 2048 - head.size());
   CHECK(cut.settings.policy.startretries == 5);
   CHECK(read("[redis]\r\n" + line(2048) + "\r\n").problems == Strings{});
+  CHECK(read("[redis]\nalarm_mail : a@b" + std::string(2048, ' ') + "\n").problems == cut.problems);
+}
+
+TEST_CASE("any other value may have 128 KiB and more is an error") {
+  const auto line = [](std::size_t size) { return "[redis]\ncommand : " + std::string(size, 'x') + "\nstartretries : 5\n"; };
+  const auto whole = read(line(128 << 10));
+  CHECK(whole.problems == Strings{});
+  CHECK(whole.settings.command.at(0).size() == 128 << 10);
+  const auto longer = read(line((128 << 10) + 1));
+  CHECK(longer.problems == Strings{"F:2: error: command: the value is longer than 128 KiB"});
+  CHECK(longer.settings.command.empty());
+  CHECK(read("# " + std::string(1 << 18, 'x') + "\n").problems == Strings{});
+}
+
+TEST_CASE("no message quotes a whole long line") {
+  const std::string much(5000, 'x');
+  for (const auto& text : {much, much + " : 1", "startretries : " + much, "environment : A=1 " + much, "command : \"" + much, "[ " + much + "]", "[a:" + much + "]"}) {
+    const auto out = read("[redis]\n" + text + "\n");
+    INFO("text: " << text.substr(0, 20));
+    REQUIRE(out.problems.size() == 1);
+    CHECK(out.problems[0].size() < 500);
+  }
 }
 
 TEST_CASE("an indented line is no item and gets a warning") {
