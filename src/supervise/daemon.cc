@@ -31,17 +31,22 @@ core::Machine new_machine(const Service& service, core::Now now, std::int32_t pi
 
 }  // namespace
 
+void take_command(const Identity& identity, Loaded& loaded, Level level) {
+  auto& command = loaded.settings->command;
+  if (!identity.command.empty()) command = identity.command;
+  if (!command.empty()) return;
+  const std::string looked = loaded.file.empty() ? "no configuration file was read" : loaded.file + " has none";
+  loaded.problems.push_back({level, std::string(level == Level::kWarning ? "warning: " : "") + "no command for " + identity.name + ": " + looked + "; -f COMMAND, or `command` in a section [" + identity.name +
+                                        "] of the file, would give one"});
+}
+
 std::optional<Service> load_service(sys::System& system, const Identity& identity, Lines& problems) {
-  auto loaded = identity.conf.empty() ? Loaded{core::Settings(), {}, {}, {}}
-                                      : load_settings(system, identity.conf, identity.conf_required, identity.name);
+  const auto conf = read_configuration(system, identity.conf, identity.conf_required, problems);
+  if (!conf) return std::nullopt;
+  auto loaded = resolve_settings(*conf, identity.file(), identity.name);
+  take_command(identity, loaded, Level::kFatal);
   problems.insert(problems.end(), loaded.problems.begin(), loaded.problems.end());
-  if (!loaded.settings) return std::nullopt;
-  if (!identity.command.empty()) loaded.settings->command = identity.command;
-  if (loaded.settings->command.empty()) {
-    problems.push_back({Level::kFatal, "no command for " + identity.name + "; give -f COMMAND, or `command` in its section [" +
-                                           identity.name + "] of the configuration"});
-    return std::nullopt;
-  }
+  if (has_errors(loaded.problems)) return std::nullopt;
   return Service::prepare(system, std::move(loaded), identity.inherited, problems);
 }
 

@@ -37,7 +37,13 @@ struct Identity {
   std::vector<std::string> arguments;      // of the command line, without the program's name
   std::optional<Handover> handover;        // of the program that this process was before
   std::string state;                       // that it handed over; empty: none
+
+  // The file that is read; empty: none is there.
+  [[nodiscard]] std::string file() const { return conf_required ? conf : std::string(); }
 };
+
+// Puts the command of the command line, if there is one, into `loaded`. Where neither has one that is a problem of `level`.
+void take_command(const Identity& identity, Loaded& loaded, sys::Level level);
 
 // Loads and prepares the service's configuration. Problems are added to `problems`; nothing is returned on errors.
 [[nodiscard]] std::optional<Service> load_service(sys::System& system, const Identity& identity, Lines& problems);

@@ -5,6 +5,7 @@
 #include "core/conf.h"
 #include "core/strings.h"
 #include "core/version.h"
+#include "supervise/check.h"
 #include "supervise/daemon.h"
 #include "supervise/options.h"
 #include "supervise/wrapper.h"
@@ -85,29 +86,13 @@ bool may_open(unsigned n) {
   return false;
 }
 
-// All sections where no service is named, else only what counts for it.
 int check(sys::System& system, const Identity& identity) {
-  const bool one_service = !identity.name.empty();
-  auto loaded = load_settings(system, identity.conf, identity.conf_required, one_service ? identity.name : "global");
-  bool good = loaded.settings.has_value();
-  if (!one_service) {
-    const auto problems = check_other_sections(system, identity.conf);
-    for (const auto& problem : problems) good = good && problem.level != sys::Level::kFatal;
-    loaded.problems.insert(loaded.problems.end(), problems.begin(), problems.end());
-  }
-  print_problems(loaded.problems);
-  if (!good) return kUsage;
-  if (!identity.command.empty()) loaded.settings->command = identity.command;
-  if (one_service && loaded.settings->command.empty())
-    complain("warning: no command for " + identity.name + "; a section [" + identity.name + "] with `command`, or -f, would give one", 0);
-  Lines problems;
-  const auto service = Service::prepare(system, loaded, identity.inherited, problems);
-  print_problems(problems);
-  if (!service) return kUsage;
-  print_settings(*loaded.settings);
+  const auto checked = check_configuration(system, identity);
+  print_problems(checked.problems);
+  if (!checked.settings) return kUsage;
+  print_settings(*checked.settings);
   return 0;
 }
-
 
 // Returns the exit status of a supervise that failed; the daemon runs if there is none.
 std::optional<int> start(sys::System& system, Identity identity) {

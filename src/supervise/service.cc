@@ -86,6 +86,10 @@ std::string_view name_part(std::string_view variable) { return variable.substr(0
 
 }  // namespace
 
+bool has_errors(const Lines& problems) {
+  return std::any_of(problems.begin(), problems.end(), [](const Line& line) { return line.level == sys::Level::kFatal; });
+}
+
 int Loaded::line_of(std::string_view key) const {
   int line = 0;
   for (const auto& item : items)
@@ -99,9 +103,16 @@ Line Loaded::warning(std::string_view key, std::string_view what) const {
 }
 
 Line Loaded::error(std::string_view key, std::string_view value, std::string_view what) const {
-  const core::Diagnostic diagnostic{line_of(key), core::Diagnostic::Severity::kError,
-                                    string(key) + ": \"" + core::excerpt(value) + "\" " + string(what)};
-  return {sys::Level::kFatal, core::to_text(diagnostic, file)};
+  return fault(sys::Level::kFatal, key, value, what);
+}
+
+Line Loaded::fault(sys::Level level, std::string_view key, std::string_view value, std::string_view what) const {
+  const auto text = string(key) + ": \"" + core::excerpt(value) + "\" " + string(what);
+  // The command may stand in the command line.
+  const bool fatal = level == sys::Level::kFatal;
+  if (line_of(key) == 0) return {level, (fatal ? "" : "warning: ") + text};
+  const auto severity = fatal ? core::Diagnostic::Severity::kError : core::Diagnostic::Severity::kWarning;
+  return {level, core::to_text({line_of(key), severity, text}, file)};
 }
 
 std::optional<Service> Service::prepare(sys::System& system, Loaded loaded, const Inherited& inherited, Lines& problems) {
@@ -279,43 +290,25 @@ core::Text<256> Service::explain(sys::System& system, const core::StartFailure& 
   return text;
 }
 
-Loaded load_settings(sys::System& system, const string& path, bool required, const string& service) {
-  Loaded loaded;
-  loaded.file = path;
+std::optional<core::Conf> read_configuration(sys::System& system, const string& path, bool required, Lines& problems) {
+  if (path.empty()) return core::Conf();
   const auto text = sys::read_file(system, path.c_str(), kMaxFile);
-  if (!text && text.error().number == ENOENT && !required) {
-    loaded.settings.emplace();
-    return loaded;
-  }
-  if (!text) {
-    add_error(loaded.problems, "the configuration file " + path + " cannot be read: " + reading_failed(text.error()));
-    return loaded;
-  }
-  const auto conf = core::parse_conf(*text);
-  auto resolved = core::resolve(conf, service);
-  add_diagnostics(loaded.problems, conf.diagnostics, path);
-  add_diagnostics(loaded.problems, resolved.diagnostics, path);
-  loaded.items = std::move(resolved.items);
-  if (core::has_errors(conf.diagnostics) || core::has_errors(resolved.diagnostics)) return loaded;
-  loaded.settings = std::move(resolved.settings);
-  if (service != "global") warn_of_idle_keys(loaded, loaded.problems);
-  return loaded;
+  if (text) return core::parse_conf(*text);
+  if (text.error().number == ENOENT && !required) return core::Conf();
+  add_error(problems, "the configuration file " + path + " cannot be read: " + reading_failed(text.error()));
+  return std::nullopt;
 }
 
-Lines check_other_sections(sys::System& system, const string& path) {
-  Lines problems;
-  const auto text = sys::read_file(system, path.c_str(), kMaxFile);
-  if (!text) return problems;
-  const auto conf = core::parse_conf(*text);
-  const auto of_global = core::resolve(conf, "global").diagnostics;
-  for (const auto& section : conf.sections) {
-    auto diagnostics = core::resolve(conf, section.name).diagnostics;
-    std::erase_if(diagnostics, [&](const auto& d) {
-      return std::any_of(of_global.begin(), of_global.end(), [&](const auto& g) { return g.line == d.line; });
-    });
-    add_diagnostics(problems, diagnostics, path);
-  }
-  return problems;
+Loaded resolve_settings(const core::Conf& conf, const string& path, const string& service) {
+  Loaded loaded;
+  auto resolved = core::resolve(conf, service);
+  loaded.file = path;
+  loaded.items = std::move(resolved.items);
+  loaded.settings = std::move(resolved.settings);
+  add_diagnostics(loaded.problems, conf.diagnostics, path);
+  add_diagnostics(loaded.problems, resolved.diagnostics, path);
+  if (service != "global") warn_of_idle_keys(loaded, loaded.problems);
+  return loaded;
 }
 
 string service_name(const string& path) {

@@ -20,15 +20,19 @@ struct Line {
 };
 using Lines = std::vector<Line>;
 
+[[nodiscard]] bool has_errors(const Lines& problems);
+
 // A service's settings, and where in which file each of them stands.
 struct Loaded {
-  std::optional<core::Settings> settings;    // nothing if there are errors
+  std::optional<core::Settings> settings;
   Lines problems;
-  std::string file;
+  std::string file;                          // empty: none was there
   std::vector<core::Conf::Item> items;
 
   // `FILE:LINE: error: KEY: "VALUE" WHAT`.
   [[nodiscard]] Line error(std::string_view key, std::string_view value, std::string_view what) const;
+  // The same, of another level.
+  [[nodiscard]] Line fault(sys::Level level, std::string_view key, std::string_view value, std::string_view what) const;
   // `FILE:LINE: warning: KEY WHAT`.
   [[nodiscard]] Line warning(std::string_view key, std::string_view what) const;
   // The line of `key` that counts; 0 if it is not in the file.
@@ -81,11 +85,12 @@ class Service {
   unsigned umask_ = 022;
 };
 
-// Reads `path` for `service`. A missing file is an error only if `required`.
-[[nodiscard]] Loaded load_settings(sys::System& system, const std::string& path, bool required, const std::string& service);
+// The file `path`; nothing, and an error in `problems`, where it cannot be read. A missing file is an empty one unless it is `required`.
+[[nodiscard]] std::optional<core::Conf> read_configuration(sys::System& system, const std::string& path, bool required, Lines& problems);
 
-// What is wrong in any section of the file `path`, each counted as its service would.
-[[nodiscard]] Lines check_other_sections(sys::System& system, const std::string& path);
+// The settings that `conf`, which is the file `path`, has for `service`, with all problems of the text; as good as they can be read where
+// there are errors.
+[[nodiscard]] Loaded resolve_settings(const core::Conf& conf, const std::string& path, const std::string& service);
 
 // The service's name: what follows `status/` in the absolute path, else its last component.
 [[nodiscard]] std::string service_name(const std::string& path);

@@ -168,6 +168,30 @@ TEST_CASE("Blanks inside the brackets do not make the section of the service") {
   }
 }
 
+TEST_CASE("A whole file is checked in one round for users and groups and files and programs") {
+  const std::string text =
+      "[global]\nalarm_interval : 60\nalarm_command : no-such-alarm\n"
+      "[a]\ncommand : no-such-command\nuser : no-such-user\nstartsecs : x\nlog_processor : no-such-packer\n"
+      "[b]\ncommand : ./no-such-run\ndirectory : /no-such-directory\ncontrol_group : no-such-group\nenvironment_file : /no-such-file\n"
+      "[c]\ncommand : true\n";
+  const auto all = check_all(text);
+  CHECK(all.code == 100);
+  for (const auto line : {3, 5, 6, 7, 8, 10, 11, 12, 13}) CHECK_THAT(all.err, contains("c:" + std::to_string(line) + ": error: "));
+  CHECK(lines_in(all.err).size() == 9);
+  // What keeps a service down does not keep supervise from starting.
+  const auto one = check("[svc]\ncommand : no-such-command\n");
+  CHECK(one.code == 0);
+  CHECK_THAT(one.err, contains("c:2: warning: command: \"no-such-command\""));
+  CHECK(check_all("[a]\ncommand : mine\nenvironment : PATH=\"/no-such-directory\"\n[b]\ncommand : sh -c true\n").err.find("c:5") == std::string::npos);
+}
+
+TEST_CASE("A service without a command is told which file was read") {
+  TempDir work;
+  CHECK_THAT(supervise({"-p", "status/svc"}, work.path()).err, contains("no configuration file was read"));
+  write_file(work / "c", "[other]\ncommand : true\n");
+  CHECK_THAT(supervise({"-p", "status/svc", "-F", "c"}, work.path()).err, contains((work / "c").string() + " has none"));
+}
+
 TEST_CASE("Only a line with alarm_mail is cut at 2048 bytes") {
   const std::string head = "alarm_mail : ", command = "/bin/true " + std::string(3000, 'x');
   const auto checked = check("[svc]\ncommand : " + command + "\nalarm_interval : 60\n" + head + std::string(3000, 'x') + "\nmax_tries : 3\n");
