@@ -71,7 +71,9 @@ string parse(string_view text, Nanos& out) {
   if (!unit || !whole || *whole > 100LL * 365 * 86'400'000'000'000 / unit->factor) return right;
   // The product of a unit and a fraction is below 2^63 only in two steps.
   const auto part = unit->factor / 1'000'000 * billionths(fraction) / 1'000;
-  out = Nanos(*whole * unit->factor + part);
+  // For many keys 0 means no limit: whoever asks for the least time does not mean that.
+  const bool is_zero = *whole == 0 && fraction.find_first_not_of('0') == string_view::npos;
+  out = std::max(Nanos(*whole * unit->factor + part), Nanos(is_zero ? 0 : 1));
   return {};
 }
 

@@ -150,7 +150,7 @@ void Service::set_up_signs(const Inherited& inherited) {
   if (!wants_socket()) return;
   set_variable("NOTIFY_SOCKET", "@" + inherited.notify_name);
   if (policy.watchdog != core::Nanos::zero())
-    set_variable("WATCHDOG_USEC", std::to_string(std::chrono::duration_cast<std::chrono::microseconds>(policy.watchdog).count()));
+    set_variable("WATCHDOG_USEC", std::to_string(std::chrono::ceil<std::chrono::microseconds>(policy.watchdog).count()));
 }
 
 // Later values of a name replace earlier ones.
