@@ -145,9 +145,9 @@ Failure LogWriter::open() {
     return {};
   }
   // Two who write to one file would overwrite what the other has written.
-  if (const auto locked = lock(file->get()); !locked) {
-    const bool taken = locked.error().number == EWOULDBLOCK;
-    return problem(taken ? "another process writes to" : "cannot lock", taken ? Errno{EBUSY} : locked.error());
+  if (const auto claimed = claim(file->get()); !claimed) {
+    const bool taken = claimed.error().number == EWOULDBLOCK;
+    return problem(taken ? "another process writes to" : "cannot lock", taken ? Errno{EBUSY} : claimed.error());
   }
   dir_ = std::move(*dir);
   file_ = std::move(*file);
@@ -156,16 +156,16 @@ Failure LogWriter::open() {
 }
 
 // The logger before us, which was killed, may have ended so far that its lock on `supervise/logger` is gone, and not this one.
-sys::Status LogWriter::lock(int file) {
+sys::Status LogWriter::claim(int file) {
   constexpr int kAttempts = 50;
   constexpr core::Nanos kPause = std::chrono::milliseconds(10);
-  const int attempts = std::exchange(has_locked_, true) ? 1 : kAttempts;
-  auto locked = system_.lock(file);
-  for (int i = 1; i < attempts && !locked && locked.error().number == EWOULDBLOCK; ++i) {
+  const int attempts = std::exchange(has_claimed_, true) ? 1 : kAttempts;
+  auto claimed = system_.claim(file);
+  for (int i = 1; i < attempts && !claimed && claimed.error().number == EWOULDBLOCK; ++i) {
     (void)system_.wait({}, core::after(system_.now().mono, kPause));
-    locked = system_.lock(file);
+    claimed = system_.claim(file);
   }
-  return locked;
+  return claimed;
 }
 
 bool LogWriter::is_in_place() { return sys::is_entry(system_, sys::kWorkingDirectory, path_.c_str(), file_.get()); }
@@ -195,7 +195,7 @@ Progress LogWriter::move(core::Now now) {
   if (info->size == 0) rotation_asked_ = false;
   const bool near = fill.size + kLook >= fill.limit;
   if (near || fill.over || spec_.stamps != core::LogStamps::kNone) return move_looking(fill, now);
-  return take(info->size, std::min<std::uint64_t>(fill.limit - fill.size - kLook, kMaxMove));
+  return take(info->size, std::min<std::uint64_t>(fill.limit - fill.size - kLook, kMaxMove), now);
 }
 
 // This one and some others are kept out of line: their buffers would be on the stack of every wait.
@@ -214,19 +214,32 @@ Progress LogWriter::move(core::Now now) {
   rotation_asked_ = rotation_asked_ || fill.over;
   const auto stamp = core::stamp(spec_.stamps, now.wall, sys::local_offset(now.wall));
   const auto cut = none ? core::Cut{0, true} : core::cut({bytes.data(), *waiting}, fill, stamp.view().size());
-  if (cut.rotate) {
-    const auto failure = rotate();
-    split_ = !failure && fill.mid_line;
-    if (!failure) return Progress::kSome;
-    grows_until_ = core::after(now.mono, kGrow);
-    return failed(failure.doing, failure.error);
-  }
-  return spec_.stamps == core::LogStamps::kNone ? take(size, cut.bytes) : hold(size, fill.mid_line, cut.bytes, stamp.view());
+  if (cut.rotate) return rotate(fill.mid_line, now);
+  return spec_.stamps == core::LogStamps::kNone ? take(size, cut.bytes, now) : hold(size, fill.mid_line, cut.bytes, stamp.view());
 }
 
-Progress LogWriter::take(std::int64_t offset, std::size_t n) {
+Progress LogWriter::rotate(bool mid_line, core::Now now) {
+  const auto failure = rotate();
+  split_ = !failure && mid_line;
+  if (!failure) return Progress::kSome;
+  grows_until_ = core::after(now.mono, kGrow);
+  return failed(failure.doing, failure.error);
+}
+
+// The system lets no file grow further, before its limit or in the middle of a line: a line that is split beats none.
+Progress LogWriter::rotate_full(core::Now now) {
+  const auto info = system_.stat(file_.get());
+  if (!info) return failed("cannot look at", info.error());
+  if (info->size == 0) return failed("cannot write to", Errno{EFBIG});
+  const auto mid_line = ends_mid_line(info->size);
+  if (!mid_line) return failed("cannot read the end of", mid_line.error());
+  return rotate(*mid_line, now);
+}
+
+Progress LogWriter::take(std::int64_t offset, std::size_t n, core::Now now) {
   const auto moved = system_.move(fifo_, file_.get(), offset, n);
   if (!moved && moved.error().number == EAGAIN) return Progress::kNone;
+  if (!moved && moved.error().number == EFBIG) return rotate_full(now);
   if (!moved) return failed("cannot write to", moved.error());
   if (*moved == 0) return Progress::kEnded;
   split_ = false;
@@ -308,6 +321,11 @@ Progress LogWriter::take(std::int64_t offset, std::size_t n) {
       at += static_cast<std::int64_t>(*read);
     }
     writer.flush();
+    if (writer.error().number == EFBIG && batch.offset > 0) {
+      // No file may grow further: all of it goes into the next one.
+      const auto undone = system_.truncate(file_.get(), batch.offset);
+      return undone ? rotate() : problem("cannot write to", undone.error());
+    }
     if (writer.error().number != 0) return problem("cannot write to", writer.error());
     const auto written = system_.stat(file_.get());
     if (!written) return problem("cannot look at", written.error());

@@ -56,14 +56,16 @@ class LogWriter {
   [[nodiscard]] sys::Failure open();
   [[nodiscard]] sys::Result<sys::UniqueFd> open_directory();
   [[nodiscard]] sys::Failure rotate();
+  [[nodiscard]] Progress rotate(bool mid_line, core::Now now);
+  [[nodiscard]] Progress rotate_full(core::Now now);
   [[nodiscard]] sys::Status shift(unsigned number, LogSpec::Form form);
   [[nodiscard]] Progress move(core::Now now);
   [[nodiscard]] Progress move_looking(core::LogFill fill, core::Now now);
-  [[nodiscard]] Progress take(std::int64_t offset, std::size_t n);
+  [[nodiscard]] Progress take(std::int64_t offset, std::size_t n, core::Now now);
   [[nodiscard]] Progress hold(std::int64_t offset, bool mid_line, std::size_t n, std::string_view stamp);
   [[nodiscard]] sys::Failure write_held();
   [[nodiscard]] sys::Failure write_owed();
-  [[nodiscard]] sys::Status lock(int file);
+  [[nodiscard]] sys::Status claim(int file);
   [[nodiscard]] bool is_in_place();
   [[nodiscard]] sys::Result<bool> ends_mid_line(std::int64_t size);
   [[nodiscard]] Progress failed(const char* doing, sys::Errno error);
@@ -80,7 +82,7 @@ class LogWriter {
   bool split_ = false;               // the file begins with the rest of a line
   bool rotation_asked_ = false;
   bool misses_directory_ = false;
-  bool has_locked_ = false;         // or tried to
+  bool has_claimed_ = false;         // or tried to
   core::Instant grows_until_{};      // rotation has failed: the file grows till then
   unsigned rotations_ = 0;
   // What was written when the file may have been removed already, and is to be written again if it was.

@@ -17,7 +17,18 @@ constexpr core::Nanos kLongest = std::chrono::microseconds(400), kShortest = std
 Logger::Logger(sys::System& system, const LoggerPlan& plan)
     : system_(system), processor_(system, plan.processor, plan.environment, plan.null), reports_(plan.reports), now_(system.now()), pause_(kLongest) {
   logs_.reserve(plan.sources.size());
-  for (const auto& source : plan.sources) logs_.push_back({LogWriter(system, source.spec, source.fifo, source.held), source.fifo});
+  for (const auto& source : plan.sources) logs_.push_back({LogWriter(system, within_limit(source.spec), source.fifo, source.held), source.fifo});
+}
+
+// A file may become twice as long as its limit for the sake of a line.
+LogSpec Logger::within_limit(LogSpec spec) {
+  const auto most = std::max<std::uint64_t>(system_.raise_file_limit() / 2, 1);
+  if (spec.maxbytes <= most) return spec;
+  spec.maxbytes = most;
+  core::Text<400> text;
+  text.printable(spec.name) << " is rotated at " << most << " bytes, because of the limit for files (RLIMIT_FSIZE, ulimit -f)";
+  report(sys::Level::kWarning, text.view());
+  return spec;
 }
 
 bool Logger::turn() {

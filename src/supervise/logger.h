@@ -52,6 +52,7 @@ class Logger {
   };
 
   [[nodiscard]] LogWriter::Progress advance(Log& log);
+  [[nodiscard]] LogSpec within_limit(LogSpec spec);
   void process();
   void reap();
   void report(sys::Level level, std::string_view text);

@@ -15,6 +15,8 @@ bool is_shortage(const core::StartFailure& failure) {
   }
 }
 
+bool is_refused(Errno error) { return error.number == ENOSYS || error.number == EPERM || error.number == EINVAL; }
+
 bool may_pass(Errno error) {
   switch (error.number) {
     case ENOMEM:

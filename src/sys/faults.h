@@ -12,4 +12,8 @@ namespace sys {
 // Whether a look that failed says nothing of what it was to look at, and another look might.
 [[nodiscard]] bool may_pass(Errno error);
 
+// Whether the system does not have a call, or a filter in front of it refuses it (seccomp(2), gVisor): another way is to be
+// taken.
+[[nodiscard]] bool is_refused(Errno error);
+
 }  // namespace sys

@@ -6,6 +6,7 @@
 
 #include "core/text.h"
 #include "sys/entry.h"
+#include "sys/faults.h"
 
 namespace sys {
 namespace {
@@ -23,8 +24,7 @@ Status PublishedFile::publish_by_exchange(int dir, std::string_view content) {
   if (const auto filled = fill(spare_, content); !filled) return filled;
   // Nothing else is to have our name, not even the spare's.
   auto done = live_.fd ? system_.exchange(dir, spare_name_, name_) : Status(Errno{ENOENT});
-  const auto error = done.error().number;
-  const bool is_renamed = error == ENOSYS || error == EINVAL || error == ENOENT;
+  const bool is_renamed = !done && (is_refused(done.error()) || done.error().number == ENOENT);
   if (is_renamed) done = system_.rename(dir, spare_name_, name_);
   if (!done) return done;
   spare_renamed_ = is_renamed;

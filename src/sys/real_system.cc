@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -15,6 +16,7 @@
 #include <initializer_list>
 
 #include "sys/calls.h"
+#include "sys/faults.h"
 #include "sys/platform.h"
 #include "sys/resources.h"
 #include "sys/terminal.h"
@@ -224,6 +226,32 @@ Status RealSystem::exchange(int dir, const char* one, const char* other) { retur
 Status RealSystem::set_mode(int fd, unsigned mode) { return status_of(fchmod(fd, mode)); }
 Status RealSystem::set_group(int fd, std::uint32_t gid) { return status_of(fchown(fd, static_cast<uid_t>(-1), gid)); }
 Status RealSystem::lock(int fd) { return status_of(retried([&] { return flock(fd, LOCK_EX | LOCK_NB); })); }
+
+// An open file description lock, which needs the right to write; it is not lost when another descriptor of the file is closed.
+// A reader's lock stands in its way and says nothing of who writes.
+Status RealSystem::claim(int fd) {
+#ifdef F_OFD_SETLK
+  struct flock whole{};
+  whole.l_type = F_WRLCK;
+  if (fcntl(fd, F_OFD_SETLK, &whole) == 0) return ok();
+  if (errno == EAGAIN || errno == EACCES) {
+    whole = {};
+    whole.l_type = F_RDLCK;
+    if (fcntl(fd, F_OFD_GETLK, &whole) < 0) return Errno{errno};
+    return whole.l_type == F_UNLCK ? ok() : Errno{EWOULDBLOCK};
+  }
+  if (!is_refused(Errno{errno})) return Errno{errno};
+#endif
+  return lock(fd);
+}
+
+std::uint64_t RealSystem::raise_file_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_FSIZE, &limit) < 0) return UINT64_MAX;
+  limit.rlim_cur = limit.rlim_max;
+  (void)setrlimit(RLIMIT_FSIZE, &limit);
+  return limit.rlim_max == RLIM_INFINITY ? UINT64_MAX : limit.rlim_max;
+}
 
 Status RealSystem::watch(int directory) { return platform::watch(directory); }
 

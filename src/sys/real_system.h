@@ -30,6 +30,8 @@ class RealSystem final : public System {
   Status set_mode(int fd, unsigned mode) override;
   Status set_group(int fd, std::uint32_t gid) override;
   Status lock(int fd) override;
+  Status claim(int fd) override;
+  std::uint64_t raise_file_limit() override;
   Status watch(int directory) override;
   Result<int> pipe_with(std::string_view data) override;
   Result<Pipe> pipe() override;

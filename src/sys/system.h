@@ -176,6 +176,11 @@ class System {
   virtual Status set_mode(int fd, unsigned mode) = 0;
   virtual Status set_group(int fd, std::uint32_t gid) = 0;
   virtual Status lock(int fd) = 0;                     // flock, exclusive; EWOULDBLOCK if another holds it
+  // Makes the holder of `fd`, a file open for writing, the one that writes to it: EWOULDBLOCK if another has claimed it. Who may
+  // only read the file can neither claim it nor keep it from others.
+  virtual Status claim(int fd) = 0;
+  // How large a file this process may make, raised as far as it may be.
+  virtual std::uint64_t raise_file_limit() = 0;
   virtual Status watch(int directory) = 0;             // Signals::watched when an entry comes, goes or is renamed
   virtual Result<int> pipe_with(std::string_view data) = 0;    // a descriptor that reads `data` (at most 4 KiB), then end
   virtual Result<Pipe> pipe() = 0;

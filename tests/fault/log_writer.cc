@@ -579,6 +579,20 @@ TEST_CASE("a log that somebody takes away after a line that was longer than a fi
   }
 }
 
+TEST_CASE("a file that the system lets grow no further is rotated though it is below its own limit") {
+  for (const auto stamps : {LogStamps::kNone, LogStamps::kIso}) {
+    INFO("stamps " << static_cast<int>(stamps));
+    const auto spec = spec_of(kPlenty, kMany, stamps);
+    World world(spec);
+    world.system.file_limit = stamps == LogStamps::kNone ? 150 : 500;
+    feed(world, kLines, 37, 2);
+    const bool done = world.settle() && world.end();
+    CHECK(wrong_with(world, spec, done, {.long_lines = true}) == "");
+    CHECK(world.files().size() > 1);
+    for (const auto& file : world.files()) CHECK(file.size() <= world.system.file_limit);
+  }
+}
+
 // --- everything at random ---
 
 TEST_CASE("with failures and KILLs at random everything is there") {

@@ -351,6 +351,8 @@ Result<std::size_t> SimSystem::store(Op op, int fd, std::size_t offset, std::str
   if (error && !within_block) data = half;
   const auto more = [&](std::size_t n) { return std::max<std::int64_t>(0, blocks(offset + n) - blocks(content.size())); };
   std::size_t n = data.size();
+  if (n != 0 && offset >= file_limit) return Errno{EFBIG};
+  n = std::min<std::uint64_t>(n, file_limit - std::min<std::uint64_t>(offset, file_limit));
   while (n > 0 && more(n) > free_blocks) --n;
   if (n == 0 && !data.empty()) return Errno{ENOSPC};
   if (free_blocks != INT64_MAX) free_blocks -= more(n);

@@ -94,6 +94,7 @@ class SimSystem final : public sys::System {
   std::function<void(Child& child)> on_start;                     // a child has just been made
   std::optional<core::StartFailure> broken_program;               // no service can be executed
   std::int64_t free_blocks = INT64_MAX;                           // of 4 KiB
+  std::uint64_t file_limit = UINT64_MAX;                          // no write goes beyond (RLIMIT_FSIZE)
   std::uint32_t uid = 0;
   std::int32_t pid = 100;
   bool init_reaps = true;                                          // its dead children at once, as in a container nobody may
@@ -159,6 +160,8 @@ class SimSystem final : public sys::System {
   sys::Status set_mode(int fd, unsigned mode) override;
   sys::Status set_group(int fd, std::uint32_t gid) override;
   sys::Status lock(int fd) override;
+  sys::Status claim(int fd) override { return lock(fd); }
+  std::uint64_t raise_file_limit() override { return file_limit; }
   sys::Status watch(int directory) override;
   sys::Result<int> pipe_with(std::string_view data) override;
   sys::Result<sys::Pipe> pipe() override;
