@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <new>
 #include <utility>
 
@@ -174,8 +175,8 @@ sys::Failure Daemon::open_directory() {
 bool Daemon::turn() {
   const auto unless_held = [this](core::Instant until, int fd) { return now_.mono < until ? -1 : fd; };
   std::array polls = {sys::Poll{unless_held(control_hold_, directory_.control())}, sys::Poll{unless_held(notify_hold_, signs_.socket())},
-                      sys::Poll{signs_.ready()}, sys::Poll{output_.reports()}, sys::Poll{unless_held(main_look_ == core::kNever ? core::Instant{} : main_look_, main_.get())}};
-  const auto& [control, notify, ready, reports, main] = polls;
+                      sys::Poll{pending_.get()}, sys::Poll{signs_.ready()}, sys::Poll{output_.reports()}, sys::Poll{unless_held(main_look_ == core::kNever ? core::Instant{} : main_look_, main_.get())}};
+  const auto& [control, notify, start, ready, reports, main] = polls;
   const auto waited = system_.wait(polls, deadline());
   wake_ = core::kNever;
   now_ = system_.now();
@@ -185,6 +186,7 @@ bool Daemon::turn() {
   try {
     // Before it is reaped, so that a last word has a sender.
     if (signs_.socket() >= 0 && now_.mono >= notify_hold_) read_notifications();
+    if (start.readable) (void)has_start_failed();
     reap();
     if (ended_) main_exited(*ended_);
     if (main.readable || main_look_ <= now_.mono) look_at_main();
@@ -224,7 +226,7 @@ bool Daemon::may_end() {
 
 core::Instant Daemon::deadline() const {
   const auto pending = [this](core::Instant until) { return now_.mono < until ? until : core::kNever; };
-  return std::min({machine_.deadline(), helpers_.deadline(), alarm_->deadline(), tree_.deadline(), output_.deadline(), leftovers_due_, pidfile_look_, main_look_, retry_, wake_,
+  return std::min({machine_.deadline(), helpers_.deadline(), alarm_->deadline(), tree_.deadline(), output_.deadline(), leftovers_due_, pidfile_look_, main_look_, kill_again_, retry_, wake_,
                    pending(control_hold_), pending(notify_hold_)});
 }
 
@@ -287,15 +289,16 @@ void Daemon::command(char byte) {
 void Daemon::expire() {
   helpers_.expire(now_);
   if (pidfile_look_ <= now_.mono) look_at_pidfile();
-  if (tree_.advance(now_)) step(core::event::TreeEnded{});
+  advance_tree();
+  if (kill_again_ <= now_.mono) kill_again();
   if (machine_.deadline() > now_.mono) return;
-  if (machine_.facts().state == core::State::kStopping) {
-    core::Text<96> text;
-    text << "the service has not stopped within ";
-    text.seconds(service_.settings().policy.stopwaitsecs, 1) << " s and is killed";
-    note(Level::kWarning, text.view());
-  }
+  const bool overdue = machine_.facts().state == core::State::kStopping;
   step(core::event::Due{});
+  if (!overdue) return;
+  core::Text<96> text;
+  text << "the service has not stopped within ";
+  text.seconds(service_.settings().policy.stopwaitsecs, 1) << (unsent_.signal == SIGKILL ? " s and cannot be killed" : " s and is killed");
+  note(Level::kWarning, text.view());
 }
 
 // Everything that is not urgent, once a turn: the service is already on its way.

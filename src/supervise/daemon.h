@@ -69,6 +69,12 @@ class Daemon {
   struct Trouble {
     bool active = false;
   };
+  // A signal that could not be sent to the service, and why.
+  struct Unsent {
+    int signal = 0;    // 0: none
+    int error = 0;     // EAGAIN: the service can't be looked at
+    friend bool operator==(const Unsent&, const Unsent&) = default;
+  };
 
   [[nodiscard]] Started refuse_second();
   [[nodiscard]] bool is_of_this_boot(const core::RecordedProcesses& recorded) const;
@@ -113,7 +119,13 @@ class Daemon {
   void started(std::int32_t pid);
   void service_exited(const core::Outcome& outcome);
   void helper_ended(const HelperEnd& end);
+  void start_failed(const core::StartFailure& failure);
+  [[nodiscard]] bool has_start_failed();
   void send_signal(int signal, bool to_group);
+  void has_sent(int signal);
+  [[nodiscard]] sys::Status send(int signal, sys::Scope scope);
+  void kill_again();
+  void advance_tree();
   void run_hook(int n);
   void prepare_alarm();
   void raise_alarm();
@@ -125,6 +137,7 @@ class Daemon {
   [[nodiscard]] sys::Failure write_status(const core::Facts& facts, sys::StatusDir::Means means);
   [[nodiscard]] core::StateText state_text(const core::Facts& facts) const;
   [[nodiscard]] core::Text<256> reason_text(const core::Facts& facts) const;
+  [[nodiscard]] static core::Text<96> to_text(const Unsent& unsent);
   [[nodiscard]] core::Instant deadline() const;
   [[nodiscard]] bool may_end();
   void wake_up_in(core::Nanos delay);
@@ -152,7 +165,11 @@ class Daemon {
   core::Instant pidfile_look_ = core::kNever;    // the pid file is looked at then, again and again
   core::Instant pidfile_until_{};                // but not after this
   bool is_child_ = true;                         // the service is our child, and we are told of its end
+  sys::UniqueFd pending_;                        // tells whether its program could be executed, as long as that is unknown
+  Unsent unsent_;                                // as long as nothing but CONT could be sent since
+  core::Instant kill_again_ = core::kNever;
   sys::UniqueFd main_;                           // else: readable when it has ended
+  bool main_known_ = false;                      // main_ is of the service, and of no stranger who had its pid by then
   core::Instant main_look_ = core::kNever;       // or it is looked at then
   int main_looks_ = 0;
   core::Text<160> status_text_;                  // what the service says of itself
@@ -185,7 +202,7 @@ class Daemon {
   core::Text<kNotes> notes_;                 // lines to be logged at the end of the turn: a byte of level, text, newline
   core::RateLimit control_notes_{20, core::seconds(1)}, unknown_notes_{1, core::seconds(1)}, mending_notes_{5, core::seconds(10)},
       refusal_notes_{1, core::seconds(10)}, reload_notes_{5, core::seconds(10)}, logger_notes_{5, core::seconds(60)};
-  Trouble publishing_, mending_, watching_, starting_, signalling_, opening_, logging_;
+  Trouble publishing_, mending_, watching_, starting_, opening_, logging_;
   std::optional<Alarm> alarm_;
 };
 

@@ -1,6 +1,7 @@
 // What the daemon tells: status and state, the log, alarms.
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <utility>
 
 #include "supervise/daemon.h"
@@ -79,7 +80,18 @@ core::Text<256> Daemon::reason_text(const core::Facts& facts) const {
     text << "waiting for the end of pid " << left_.pid << ", which may be the service";
   else
     text << core::to_text(facts.reason);
+  if (facts.pid == 0) return text;
+  const auto add = [&text](std::string_view more) { text << (text.view().empty() ? "" : "; ") << more; };
+  if (unsent_.signal != 0) add(to_text(unsent_).view());
+  if (pending_) add("the program is not executed yet: it cannot be read, or the process was stopped before");
   return text;
+}
+
+core::Text<96> Daemon::to_text(const Unsent& unsent) {
+  core::Text<96> text;
+  const auto name = core::signal_name(unsent.signal);
+  (name.empty() ? text << "signal " << unsent.signal : text << name) << " could not be sent to the service: ";
+  return text << (unsent.error == EAGAIN ? "nothing tells it from a stranger now" : sys::error_text(unsent.error));
 }
 
 // An alarm quotes the last words of the service, which the logger may be about to write.

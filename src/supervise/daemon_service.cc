@@ -2,11 +2,13 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <csignal>
 
 #include "core/number.h"
 #include "core/strings.h"
 #include "supervise/daemon.h"
 #include "sys/faults.h"
+#include "sys/signal.h"
 
 namespace supervise {
 namespace {
@@ -40,7 +42,7 @@ void Daemon::start_service() {
   spawn.output = output_.output();
   spawn.errors = output_.errors();
   spawn.context = this;
-  // In the new process, so that no instruction of the service runs before its pid is in status.
+  // So that no instruction of the service runs before its pid is in status.
   spawn.before_exec = [](void* self, std::int32_t pid) { static_cast<Daemon*>(self)->started(pid); };
   if (const auto failure = signs_.prepare(service_, spawn, now_)) {
     report(starting_, failure);
@@ -49,25 +51,47 @@ void Daemon::start_service() {
   follow_until_ = pidfile_look_ = core::kNever;
   const auto spawned = system_.spawn(spawn);
   signs_.made();
-  if (!spawned.failure) {
-    report(starting_, {});
-    core::Text<64> text;
-    text << "service started, pid " << spawned.pid;
-    return note(Level::kNotice, text.view());
-  }
-  process_ = {};
-  signs_.ended();
-  if (sys::is_shortage(*spawned.failure)) {
-    report(starting_, {"cannot start", "the service", sys::Errno{spawned.failure->cause}});
-    return step(core::event::StartDeferred{*spawned.failure});
-  }
-  last_end_.clear();
-  last_end_ << service_.explain(system_, *spawned.failure).view();
-  note(Level::kWarning, last_end_.view());
-  step(core::event::StartFailed{*spawned.failure});
+  if (spawned.failure) return start_failed(*spawned.failure);
+  report(starting_, {});
+  core::Text<64> text;
+  text << "service started, pid " << spawned.pid;
+  note(Level::kNotice, text.view());
+  if (spawned.pending < 0) return;
+  pending_ = {system_, spawned.pending};
+  published_.reset();
 }
 
-// Runs in the new process: memory is shared with it, descriptors are not, so nothing may be opened and kept here.
+void Daemon::start_failed(const core::StartFailure& failure) {
+  process_ = {};
+  unsent_ = {};
+  signs_.ended();
+  if (sys::is_shortage(failure)) {
+    report(starting_, {"cannot start", "the service", sys::Errno{failure.cause}});
+    return step(core::event::StartDeferred{failure});
+  }
+  last_end_.clear();
+  last_end_ << service_.explain(system_, failure).view();
+  note(Level::kWarning, last_end_.view());
+  step(core::event::StartFailed{failure});
+}
+
+// Whether a start that was under way has come to nothing, which is dealt with then.
+bool Daemon::has_start_failed() {
+  if (!pending_) return false;
+  const auto end = sys::late_failure(system_, pending_.get());
+  if (!end && end.error().number == EAGAIN) return false;
+  pending_ = {};
+  published_.reset();
+  if (!end || !*end || machine_.pid() == 0) return false;
+  // It may be held before its end.
+  (void)system_.kill(machine_.pid(), SIGKILL);
+  // One that was told to stop has done so.
+  if (machine_.facts().state == core::State::kStopping) return false;
+  start_failed(**end);
+  return true;
+}
+
+// May run in the new process: memory is shared with it, descriptors are not, so nothing may be opened and kept here.
 void Daemon::started(std::int32_t pid) {
   process_ = {pid, sys::start_time(system_, pid)};
   step(core::event::Started{pid});
@@ -77,14 +101,46 @@ void Daemon::started(std::int32_t pid) {
 
 void Daemon::send_signal(int signal, bool to_group) {
   publish();
-  if (ended_ || (!is_child_ && !is_service_there())) return;
-  const auto pid = machine_.pid();
-  auto sent = system_.kill(to_group ? -pid : pid, signal);
-  // It may have left its group.
-  if (!sent && to_group && sent.error().number == ESRCH) sent = system_.kill(pid, signal);
+  if (ended_) return;
+  const auto sent = send(signal, to_group ? sys::Scope::kGroup : sys::Scope::kProcess);
   // ESRCH: it is dead and about to be reaped.
-  if (sent || sent.error().number == ESRCH) return report(signalling_, {});
-  report(signalling_, {"cannot send a signal to", "the service", sent.error()});
+  if (sent || sent.error().number == ESRCH) return has_sent(signal);
+  const Unsent unsent{signal, sent.error().number};
+  kill_again_ = signal == SIGKILL ? core::after(now_.mono, kLook) : core::kNever;
+  // That it may be told to go on says nothing of the signal before.
+  if (unsent == unsent_ || (signal == SIGCONT && unsent_.signal != 0)) return;
+  unsent_ = unsent;
+  published_.reset();
+  note(Level::kWarning, to_text(unsent_).view());
+}
+
+void Daemon::has_sent(int signal) {
+  if (unsent_.signal == 0 || signal == SIGCONT) return;
+  unsent_ = {};
+  kill_again_ = core::kNever;
+  published_.reset();
+  note(Level::kNotice, "signals reach the service again");
+}
+
+sys::Status Daemon::send(int signal, sys::Scope scope) {
+  const auto pid = machine_.pid();
+  if (is_child_) return sys::kill(system_, pid, signal, scope);
+  bool hidden = false;
+  const auto is_it = [&] {
+    const auto info = system_.process(pid);
+    hidden = info.hidden;
+    return is_service(info);
+  };
+  const auto sent = sys::signal_other(system_, main_known_ ? main_.get() : -1, pid, signal, scope, is_it);
+  return hidden ? sys::Errno{EAGAIN} : sent;
+}
+
+// KILL that did not go may go later.
+void Daemon::kill_again() {
+  kill_again_ = core::kNever;
+  if (unsent_.signal != SIGKILL || machine_.facts().state != core::State::kStopping) return;
+  const auto& policy = service_.settings().policy;
+  send_signal(SIGKILL, policy.killasgroup || policy.stopasgroup);
 }
 
 void Daemon::run_hook(int n) {
@@ -114,11 +170,12 @@ void Daemon::reap() {
     if (!*dead) return;
     const auto& child = **dead;
     if (child.pid == machine_.pid() && !ended_)
-      main_exited(child.outcome);
+      has_start_failed() ? void() : main_exited(child.outcome);
     else if (const auto logger = output_.ended(child.pid, child.outcome))
       logger_ended(child.outcome, *logger);
     else if (const auto end = helpers_.ended(child.pid, child.outcome))
       helper_ended(*end);
+    helpers_.forget_sessions();
   }
 }
 
@@ -202,13 +259,17 @@ void Daemon::set_main(const Process& process) {
 // One that is not our child is watched, so that its end is noticed at once.
 void Daemon::watch_main(const sys::ProcessInfo& info) {
   main_ = {};
+  main_known_ = false;
   main_look_ = core::kNever;
+  unsent_ = {};
   is_child_ = info.parent == self_.pid;
   if (is_child_) return;
   auto watch = sys::owned(system_, system_.watch_process(process_.pid));
   if (watch) main_ = std::move(*watch);
+  // Only a look after that proves what is watched.
+  main_known_ = main_ && is_service_there();
   // Where the kernel can't, or has no descriptor for it now; or it may be another process.
-  if (!watch || info.hidden) main_look_ = core::after(now_.mono, kLook);
+  if (!main_known_) main_look_ = core::after(now_.mono, kLook);
 }
 
 // A look at a service that is not our child and may have ended. Its parent, which is not us, learns how; we may be told.
@@ -218,6 +279,7 @@ void Daemon::look_at_main() {
   main_look_ = info.hidden ? core::after(now_.mono, kLook) : core::kNever;
   if (info.hidden) return;
   const bool lives = is_service(info);
+  main_known_ = main_known_ || (lives && main_);
   if (lives && !main_) return watch_main(info);
   if (lives) return;
   const auto end = main_ ? system_.end_of(main_.get()) : sys::Result<core::Outcome>(sys::Errno{ENOSYS});
@@ -251,7 +313,7 @@ bool Daemon::may_be_left() {
   if (left_.pid == 0) return false;
   const auto exists = system_.kill(left_.pid, 0);
   const auto info = system_.process(left_.pid);
-  if (info.hidden) return true;
+  if (info.hidden && info.group == 0) return true;
   const bool may_be = (exists || exists.error().number == EPERM) && !info.dead && info.group == left_.pid &&
                       (info.session == left_.session || info.session == system_.process(self_.pid).session);
   if (!may_be) left_ = {};
@@ -339,7 +401,10 @@ void Daemon::service_exited(const core::Outcome& outcome) {
   }
   process_ = {};
   main_ = {};
-  main_look_ = core::kNever;
+  main_known_ = false;
+  pending_ = {};
+  main_look_ = kill_again_ = core::kNever;
+  unsent_ = {};
   is_child_ = true;
   signs_.ended();
   status_text_.clear();
@@ -372,7 +437,18 @@ void Daemon::end_tree() {
   const auto grace = service_.settings().policy.stopwaitsecs;
   // What holds the next start can't be waited for without end.
   tree_.end_all(grace == core::Nanos::zero() ? core::Policy().stopwaitsecs : grace, now_);
-  if (tree_.advance(now_)) step(core::event::TreeEnded{});
+  advance_tree();
+}
+
+void Daemon::advance_tree() {
+  const bool has_ended = tree_.advance(now_);
+  while (const auto pid = tree_.take_spared()) {
+    core::Text<128> text;
+    text << "left behind: pid " << pid << ' ';
+    text.printable(system_.process(pid).name.view()) << ", which supervise may not kill";
+    note(Level::kWarning, text.view());
+  }
+  if (has_ended) step(core::event::TreeEnded{});
 }
 
 // Kept out of turn(): its buffer would be on the stack of every wait.

@@ -34,7 +34,17 @@ std::optional<HelperEnd> Helpers::ended(std::int32_t pid, const core::Outcome& o
   return end;
 }
 
+void Helpers::forget_sessions() {
+  for (auto& helper : helpers_) {
+    if (helper.pid != 0 || helper.session == 0) continue;
+    // Its number is not given to another process as long as its group has members.
+    const auto left = system_.kill(-helper.session, 0);
+    if (!left && left.error().number == ESRCH) helper.session = 0;
+  }
+}
+
 bool Helpers::are(std::int32_t pid, std::int32_t session) const {
+  if (session == 0) return pid == companion_;
   if (pid == companion_ || session == companion_) return true;
   return std::any_of(helpers_.begin(), helpers_.end(), [session](const Helper& h) { return h.session == session; });
 }

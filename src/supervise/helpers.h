@@ -29,11 +29,15 @@ class Helpers {
   // Whether the dead child `pid` was a helper, and how it ended.
   [[nodiscard]] std::optional<HelperEnd> ended(std::int32_t pid, const core::Outcome& outcome);
 
-  // A child that is no helper, leads a session, and is left alone as helpers are.
+  // Forgets the sessions of those that have ended, and left nothing behind: another process may get that number. To be called when
+  // children have been reaped, and so before it can.
+  void forget_sessions();
+
+  // A child that is no helper, leads a session, and is left alone as helpers are; 0: there is none.
   void set_companion(std::int32_t pid) { companion_ = pid; }
 
   // Whether the process `pid` of that session is the companion, which may not lead its session yet, or of a session that it or
-  // a helper leads, or led lately.
+  // a helper leads, or led and has left something in.
   [[nodiscard]] bool are(std::int32_t pid, std::int32_t session) const;
 
   [[nodiscard]] bool none_run() const;
@@ -46,7 +50,7 @@ class Helpers {
  private:
   struct Helper {
     std::int32_t pid = 0;        // 0: it has ended
-    std::int32_t session = 0;
+    std::int32_t session = 0;    // 0: nothing is left of it
     HelperKind kind = HelperKind::kHook;
     bool timed_out = false;
     core::Instant limit = core::kNever;

@@ -7,6 +7,7 @@
 
 #include "sys/entry.h"
 #include "sys/process.h"
+#include "sys/signal.h"
 
 namespace supervise {
 namespace {
@@ -288,7 +289,12 @@ core::Instant Output::former_due() const {
 void Output::end_former(core::Instant now) {
   if (now < former_due_) return;
   former_due_ = core::kNever;
-  if (const auto former = former_logger(); former != 0) (void)system_.kill(former, end_signal());
+  const auto former = former_logger();
+  if (former == 0) return;
+  const auto watch = sys::owned(system_, system_.watch_process(former));
+  const auto has_lock = [&] { return former_logger() == former; };
+  // What has the pid now may not be what had it at the look before.
+  if (has_lock()) (void)sys::signal_other(system_, watch ? watch->get() : -1, former, end_signal(), sys::Scope::kProcess, has_lock);
 }
 
 std::int32_t Output::former_logger() {
@@ -379,6 +385,7 @@ void Output::end_logger(core::Nanos patience) {
 std::optional<Output::End> Output::ended(std::int32_t pid, const core::Outcome& outcome) {
   if (pid != pid_ || pid == 0) return std::nullopt;
   pid_ = 0;
+  helpers_.set_companion(0);
   for (auto& stream : streams_) stream.has_logger = false;
   kill_due_ = core::kNever;
   const bool told = std::exchange(told_, false);

@@ -42,6 +42,9 @@ void Tree::end_all(core::Nanos grace, core::Now now) {
   ending_.emplace();
   ending_->kill_due = core::after(now.mono, grace);
   ending_->interval = kFirstLook;
+  if (spared_.size() < kMaxSpared) return;
+  spared_.clear();
+  spared_told_ = 0;
 }
 
 // The orphans of the present are enough: when one of them dies its children become ours, and their turn comes with the next
@@ -49,17 +52,20 @@ void Tree::end_all(core::Nanos grace, core::Now now) {
 bool Tree::advance(core::Now now) {
   if (!ending_) return false;
   const auto left = orphans(0);
-  if (left ? left->empty() : left.error().number == ENOSYS) {
-    ending_.reset();
-    return true;
-  }
   const bool kill_now = now.mono >= ending_->kill_due;
+  bool is_over = left ? true : left.error().number == ENOSYS;
   for (const auto& orphan : *left) {
+    if (is_spared(orphan)) continue;
+    is_over = false;
     if (orphan.info.dead) continue;
     if (kill_now)
       kill(orphan);
     else
       tell(orphan.pid);
+  }
+  if (is_over) {
+    ending_.reset();
+    return true;
   }
   ending_->next_look = kill_now || !left ? core::after(now.mono, ending_->interval) : ending_->kill_due;
   if (kill_now || !left) ending_->interval = std::min(ending_->interval * 2, kSlowestLook);
@@ -71,7 +77,19 @@ bool Tree::advance(core::Now now) {
 void Tree::kill(const Process& orphan) {
   const auto own = system_.process(system_.own_pid());
   const bool all_ours = own.start != 0 && orphan.info.session != own.session && orphan.info.group > 1;
-  (void)system_.kill(all_ours ? -orphan.info.group : orphan.pid, SIGKILL);
+  if (all_ours) (void)system_.kill(-orphan.info.group, SIGKILL);
+  const auto killed = system_.kill(orphan.pid, SIGKILL);
+  // It has become another user's, as sudo(8) does.
+  if (!killed && killed.error().number == EPERM) (void)spared_.push_back({orphan.pid, orphan.info.start});
+}
+
+bool Tree::is_spared(const Process& orphan) const {
+  return std::any_of(spared_.begin(), spared_.end(),
+                     [&](const core::ProcessId& p) { return p.pid == orphan.pid && p.start == orphan.info.start && !orphan.info.dead; });
+}
+
+std::int32_t Tree::take_spared() {
+  return spared_told_ == spared_.size() ? 0 : spared_[spared_told_++].pid;
 }
 
 void Tree::tell(std::int32_t pid) {

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "core/fixed_vector.h"
+#include "core/state.h"
 #include "supervise/helpers.h"
 
 namespace supervise {
@@ -37,18 +38,24 @@ class Tree {
 
   // Begins to end all orphans and what descends from them: TERM, and after `grace` KILL.
   void end_all(core::Nanos grace, core::Now now);
-  // Goes on with that. True once, when nothing is left.
+  // Goes on with that. True once, when nothing is left but what we may not kill.
   [[nodiscard]] bool advance(core::Now now);
+  // One that we may not kill, each once; 0: no more.
+  [[nodiscard]] std::int32_t take_spared();
   [[nodiscard]] bool is_ending() const { return ending_.has_value(); }
   [[nodiscard]] core::Instant deadline() const { return ending_ ? ending_->next_look : core::kNever; }
 
  private:
   void tell(std::int32_t pid);
   void kill(const Process& orphan);
+  [[nodiscard]] bool is_spared(const Process& orphan) const;
 
+  static constexpr std::size_t kMaxSpared = 32;
   sys::System& system_;
   const Helpers& helpers_;
   std::optional<TreeEnding> ending_;
+  core::FixedVector<core::ProcessId, kMaxSpared> spared_;    // those that we may not kill, and wait for no longer
+  std::size_t spared_told_ = 0;
 };
 
 }  // namespace supervise

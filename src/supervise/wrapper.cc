@@ -5,6 +5,7 @@
 #include <csignal>
 #include <functional>
 
+#include "sys/error_text.h"
 #include "sys/faults.h"
 
 namespace supervise {
@@ -88,8 +89,9 @@ bool Wrapper::turn() {
   pass_on_signals();
   reap();
   if (!over_ && machine_.deadline() <= now_.mono) {
-    if (machine_.facts().state == State::kStopping) say("it does not end in the grace period and is killed");
+    const bool overdue = machine_.facts().state == State::kStopping;
     step(core::event::Due{});
+    if (overdue) say(unsent_ == 0 ? "it does not end in the grace period and is killed" : "it does not end in the grace period");
   }
   if (!over_) return true;
   system_.restore_terminal();
@@ -102,6 +104,12 @@ void Wrapper::reap() {
     const auto dead = system_.reap();
     if (!dead || !*dead) return;
     if ((*dead)->pid != machine_.pid()) continue;    // an orphan that has come to us
+    const auto late = pending_ ? sys::late_failure(system_, pending_.get()) : sys::Result(std::optional<core::StartFailure>());
+    pending_ = {};
+    if (late && *late && machine_.facts().state != State::kStopping) {
+      start_failed(**late, machine_.facts().starts == 1);
+      continue;
+    }
     core::Text<160> text;
     text << "pid " << (*dead)->pid << " ended (" << core::to_text((*dead)->outcome).view() << ") after ";
     text.brief_seconds(machine_.uptime(now_), 1) << " s";
@@ -158,8 +166,7 @@ void Wrapper::execute(const Action& action) {
     case Action::Kind::kStart: return start_service();
     case Action::Kind::kSignal:
     case Action::Kind::kSignalGroup:
-      if (action.value != typed_) (void)system_.kill(machine_.pid(), action.value);
-      return;
+      return action.value != typed_ ? send(action.value) : void();
     case Action::Kind::kCheckHeartbeat: {
       step(core::event::HeartbeatChecked{signs_.look_at_heartbeat(service_, now_)});
       if (machine_.facts().state != State::kStopping) return;
@@ -180,6 +187,18 @@ void Wrapper::execute(const Action& action) {
   }
 }
 
+void Wrapper::send(int signal) {
+  const auto sent = system_.kill(machine_.pid(), signal);
+  const int error = sent || sent.error().number == ESRCH ? 0 : sent.error().number;
+  // That it may be told to go on says nothing of the signal before.
+  if (signal == SIGCONT) return;
+  unsent_ = error;
+  if (error == 0) return;
+  core::Text<128> text;
+  text << core::signal_name(signal) << " could not be sent to pid " << machine_.pid() << ": " << sys::error_text(error);
+  say(text.view());
+}
+
 void Wrapper::start_service() {
   auto spawn = service_.spawn();
   spawn.input = 0;
@@ -196,16 +215,21 @@ void Wrapper::start_service() {
     text << "started ";
     text.printable(service_.settings().command.front()) << ", pid " << spawned.pid;
     say(text.view());
+    if (spawned.pending >= 0) pending_ = {system_, spawned.pending};
     return step(core::event::Started{spawned.pid});
   }
-  const auto reason = service_.explain(system_, *spawned.failure);
-  if (sys::is_shortage(*spawned.failure)) {
+  start_failed(*spawned.failure, first);
+}
+
+void Wrapper::start_failed(const core::StartFailure& failure, bool first) {
+  const auto reason = service_.explain(system_, failure);
+  if (sys::is_shortage(failure)) {
     if (!start_deferred_) say(reason.view());
     start_deferred_ = true;
-    return step(core::event::StartDeferred{*spawned.failure});
+    return step(core::event::StartDeferred{failure});
   }
   say(reason.view());
-  step(core::event::StartFailed{*spawned.failure});
+  step(core::event::StartFailed{failure});
   // What can't be executed at all is a mistake of the caller; what could be before may come back.
   over_ = over_ || first;
   if (!over_) say_what_follows();

@@ -32,9 +32,11 @@ class Wrapper {
   void pass_on_signals();
   [[nodiscard]] bool is_typed_for_both(int signal);
   void end(int signal);
+  void send(int signal);
   void step(const core::Event& event);
   void execute(const core::Action& action);
   void start_service();
+  void start_failed(const core::StartFailure& failure, bool first);
   void say_what_follows();
   void say(std::string_view text);
   [[nodiscard]] core::Text<200> why() const;
@@ -49,6 +51,8 @@ class Wrapper {
   bool begun_ = false, over_ = false;
   bool start_deferred_ = false;
   bool hung_ = false;    // the present or last run
+  sys::UniqueFd pending_;    // tells whether the program could be executed, if that was not known at once
+  int unsent_ = 0;    // why the last signal could not be sent; 0: it was
   int typed_ = 0;    // the signal that the terminal has just sent to the service as well
 };
 

@@ -1,6 +1,7 @@
 // The platform: Linux. What a kernel may lack (PIDFD_GET_INFO: 6.15) it says at run time.
 #include <fcntl.h>
 #include <malloc.h>
+#include <poll.h>
 #include <stddef.h>
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
@@ -40,9 +41,11 @@ ProcessInfo parse_process(std::string_view stat) {
   info.name << stat.substr(name_begin + 1, name_end - name_begin - 1);
   auto rest = stat.substr(name_end + 1);
   const auto state = core::take_word(rest);
+  // A main thread that has ended is a zombie as well, while the other threads go on.
   info.dead = state == "Z" || state == "X";
   for (int field = 4; field <= 22; ++field) {
     const auto word = core::take_word(rest);
+    if (field == 20) info.dead = info.dead && core::parse_number<std::int64_t>(word).value_or(0) <= 1;
     if (field == 4) info.parent = core::parse_number<std::int32_t>(word).value_or(0);
     if (field == 5) info.group = core::parse_number<std::int32_t>(word).value_or(0);
     if (field == 6) info.session = core::parse_number<std::int32_t>(word).value_or(0);
@@ -190,6 +193,22 @@ Result<Datagram> receive(int fd, std::span<char> into) {
   return datagram;
 }
 
+namespace {
+
+bool shows_us() { return access("/proc/self/stat", F_OK) == 0; }
+
+// What a pidfd alone tells of a process: readable when it is dead. Without one: not known to be.
+bool has_ended(std::int32_t pid) {
+  const auto watch = watch_process(pid);
+  if (!watch) return false;
+  pollfd ended{*watch, POLLIN, 0};
+  const bool is_dead = ::poll(&ended, 1, 0) == 1;
+  ::close(*watch);
+  return is_dead;
+}
+
+}  // namespace
+
 ProcessInfo process(std::int32_t pid) {
   core::Text<32> path;
   path << "/proc/" << pid << "/stat";
@@ -198,9 +217,13 @@ ProcessInfo process(std::int32_t pid) {
   if (text) return parse_process(*text);
   ProcessInfo info;
   const auto error = text.error();
-  const bool is_none = error.number == ENOENT || error.number == ESRCH || pid <= 0;
-  // What others run may be hidden from us for good.
-  info.hidden = !is_none && (::kill(pid, 0) == 0 || (errno == EPERM && may_pass(error)));
+  // Where /proc shows not even us, that it does not show another says nothing. Else what others run may be hidden from us for good.
+  const bool exists = pid > 0 && (::kill(pid, 0) == 0 || (errno == EPERM && (may_pass(error) || !shows_us())));
+  if (!exists) return info;
+  info.dead = has_ended(pid);
+  info.hidden = !info.dead;
+  info.group = std::max(getpgid(pid), 0);
+  info.session = std::max(getsid(pid), 0);
   return info;
 }
 
@@ -227,6 +250,11 @@ Result<int> watch_process(std::int32_t pid) {
   const auto fd = static_cast<int>(syscall(SYS_pidfd_open, pid, 0));
   if (fd < 0) return Errno{errno};
   return fd;
+}
+
+Status signal(int watch, int signal, Scope scope) {
+  constexpr unsigned kToGroup = 1U << 2;    // PIDFD_SIGNAL_PROCESS_GROUP (Linux 6.9), which the headers may not have yet
+  return status_of(static_cast<int>(syscall(SYS_pidfd_send_signal, watch, signal, nullptr, scope == Scope::kGroup ? kToGroup : 0U)));
 }
 
 Result<core::Outcome> end_of(int watch) {

@@ -61,6 +61,7 @@ void enlarge(int fifo, std::size_t n);
 // Portable: ENOSYS.
 [[nodiscard]] Result<std::size_t> children(std::span<std::int32_t> into);
 [[nodiscard]] Result<int> watch_process(std::int32_t pid);
+Status signal(int watch, int signal, Scope scope);
 [[nodiscard]] Result<core::Outcome> end_of(int watch);
 
 // A fork without what that does for threads and stdio: it would cost a page of memory for ever. Portable: fork(2).

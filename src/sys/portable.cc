@@ -128,6 +128,7 @@ ProcessInfo process(std::int32_t pid) {
 
 Result<std::size_t> children(std::span<std::int32_t>) { return Errno{ENOSYS}; }
 Result<int> watch_process(std::int32_t) { return Errno{ENOSYS}; }
+Status signal(int, int, Scope) { return Errno{ENOSYS}; }
 Result<core::Outcome> end_of(int) { return Errno{ENOSYS}; }
 
 int plain_fork() { return fork(); }

@@ -266,6 +266,7 @@ Result<int> RealSystem::pipe_with(std::string_view data) {
   return Errno{error};
 }
 
+Status RealSystem::signal(int watch, int signal, Scope scope) { return platform::signal(watch, signal, scope); }
 Result<core::Outcome> RealSystem::end_of(int watch) { return platform::end_of(watch); }
 
 Result<Pipe> RealSystem::pipe() {

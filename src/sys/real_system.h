@@ -51,6 +51,7 @@ class RealSystem final : public System {
   ProcessInfo process(std::int32_t pid) override;
   Result<std::size_t> children(std::span<std::int32_t> into) override;
   Result<int> watch_process(std::int32_t pid) override;
+  Status signal(int watch, int signal, Scope scope) override;
   Result<core::Outcome> end_of(int watch) override;
   Status replace(const char* program, const char* const* arguments, const char* const* environment, std::span<const int> kept) override;
   void restore_terminal() override;

@@ -1,7 +1,8 @@
-// Making a process. vfork, because it costs no copy and because the child can write its failure straight into our memory.
-// The child only makes system calls; it allocates nothing and returns to no caller.
+// Making a process. vfork, because it costs no copy and because the child can write its failure straight into our memory; but fork
+// where the child becomes another user's. The child only makes system calls; it allocates nothing and returns to no caller.
 #include <fcntl.h>
 #include <grp.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -14,6 +15,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "sys/calls.h"
 #include "sys/platform.h"
 #include "sys/process.h"
 #include "sys/real_system.h"
@@ -24,6 +26,15 @@ namespace {
 
 using core::Stage;
 using core::StartFailure;
+
+constexpr int kNoStatus = -1;
+constexpr int kPatience = 200;    // ms in which a program is executed, or the start goes on without us
+
+#ifdef SUPERVISE_PLAIN_FORK
+constexpr bool kSharesMemory = false;    // as under valgrind
+#else
+constexpr bool kSharesMemory = true;
+#endif
 
 bool move_descriptors(const Spawn& request) {
   // Sources below 3 would be overwritten by the moves; ours never are, as 0 to 2 are always open.
@@ -93,14 +104,21 @@ bool set_user(const Credentials& who) {
   return false;
 }
 
-// Everything up to exec. Returns the stage that failed, with its errno; never returns after a successful exec.
-Stage become(const Spawn& request) {
+// What a process of another user holds open, that user can keep open: the lock, for one. The caller of a wrapper may have left some
+// for the command.
+void let_go(const Spawn& request, int status) {
+  if (status != kNoStatus && request.leads != Leads::kNothing) close_all_but(std::array{status, request.extra});
+}
+
+// Everything up to exec. Returns the stage that failed, with its errno; never returns after a successful exec. `status` stays open.
+Stage become(const Spawn& request, int status) {
   if (!lead(request.leads)) return Stage::kProcessGroup;
   if (!move_descriptors(request)) return Stage::kDescriptor;
   if (request.before_exec) request.before_exec(request.context, getpid());
   if (!set_limits(request)) return Stage::kLimit;
   if (!set_nice(request)) return Stage::kPriority;
   if (request.credentials) {
+    let_go(request, status);
     if (!set_groups(*request.credentials)) return Stage::kGroups;
     if (!set_group(*request.credentials)) return Stage::kGroup;
     if (!set_user(*request.credentials)) return Stage::kUser;
@@ -116,45 +134,69 @@ Stage become(const Spawn& request) {
   return Stage::kExec;
 }
 
-#ifndef SUPERVISE_PLAIN_FORK
 [[gnu::noinline]] pid_t make_child(const Spawn& request, volatile StartFailure& failure) {
   const pid_t pid = vfork();
   if (pid != 0) return pid;
-  failure.stage = become(request);
+  failure.stage = become(request, kNoStatus);
   failure.cause = errno;
   _exit(127);
 }
-#else
-// Where vfork shares no memory, as under valgrind: the callback runs here while the child waits for the end of what we write, and
-// the failure comes back through the other direction, which a successful exec closes.
-pid_t make_child(Spawn request, volatile StartFailure& failure) {
+
+Spawned spawn_sharing(const Spawn& request) {
+  volatile StartFailure failure{Stage::kFork, 0};
+  const pid_t pid = make_child(request, failure);
+  if (pid < 0) return {0, StartFailure{Stage::kFork, errno}};
+  const StartFailure seen{failure.stage, failure.cause};
+  if (seen.cause == 0) return {pid, std::nullopt};
+  while (waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {}
+  return {0, seen};
+}
+
+// The child's part of spawn_apart(). `status` is closed by a successful exec.
+[[noreturn]] void become_apart(Spawn request, int status) {
+  char published = 0;
+  if (read(status, &published, 1) != 1) _exit(127);
+  if (request.extra >= 0 && status == request.extra_number) status = fcntl(status, F_DUPFD_CLOEXEC, request.extra_number + 1);
+  request.before_exec = nullptr;
+  const auto stage = become(request, status);
+  const LateFailure left{static_cast<std::int32_t>(stage), errno};
+  (void)!send(status, &left, sizeof left, MSG_NOSIGNAL);
+  _exit(127);
+}
+
+// A child that shares nothing with us, and that nobody can make us wait for. The callback runs here, while the child waits for our word,
+// and does nothing more if we die first.
+Spawned spawn_apart(const Spawn& request) {
   std::array<int, 2> ends{};
-  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) < 0) return -1;
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) < 0) return {0, StartFailure{Stage::kFork, errno}};
   const auto [ours, theirs] = ends;
-  std::array<int, 2> left{};    // the stage that failed, and why
   const pid_t pid = platform::plain_fork();
   if (pid == 0) {
     close(ours);
-    (void)!read(theirs, left.data(), sizeof left);
-    request.before_exec = nullptr;
-    left[0] = static_cast<int>(become(request));
-    left[1] = errno;
-    (void)!write(theirs, left.data(), sizeof left);
-    _exit(127);
+    become_apart(request, theirs);
   }
   const int error = errno;
   close(theirs);
-  if (pid > 0 && request.before_exec) request.before_exec(request.context, pid);
-  shutdown(ours, SHUT_WR);
-  if (pid > 0 && read(ours, left.data(), sizeof left) == sizeof left) {
-    failure.stage = static_cast<Stage>(left[0]);
-    failure.cause = left[1];
+  if (pid < 0) {
+    close(ours);
+    return {0, StartFailure{Stage::kFork, error}};
   }
+  if (request.before_exec) request.before_exec(request.context, pid);
+  (void)!send(ours, "", 1, MSG_NOSIGNAL);
+  pollfd answer{ours, POLLIN, 0};
+  if (retried([&] { return poll(&answer, 1, request.credentials ? kPatience : -1); }) <= 0) {
+    (void)fcntl(ours, F_SETFL, O_NONBLOCK);
+    return {pid, std::nullopt, ours};
+  }
+  LateFailure left{};
+  const bool failed = read(ours, &left, sizeof left) == sizeof left;
   close(ours);
-  errno = error;
-  return pid;
+  if (!failed) return {pid, std::nullopt};
+  // It may be held before its end.
+  ::kill(pid, SIGKILL);
+  while (waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {}
+  return {0, StartFailure{static_cast<Stage>(left.stage), left.cause}};
 }
-#endif
 
 }  // namespace
 
@@ -172,17 +214,12 @@ Result<std::int32_t> RealSystem::fork(std::span<const int> kept, int null, const
 }
 
 Spawned RealSystem::spawn(const Spawn& request) {
-  volatile StartFailure failure{Stage::kFork, 0};
   // execvp takes the environment, and the PATH to search, from here.
   char** const ours = std::exchange(environ, const_cast<char**>(request.environment));
-  const pid_t pid = make_child(request, failure);
-  const int error = errno;
+  // Between setresuid and exec the child belongs to the user, who may stop it; with it vfork would stop us.
+  const auto spawned = request.credentials || !kSharesMemory ? spawn_apart(request) : spawn_sharing(request);
   environ = ours;
-  const StartFailure seen{failure.stage, failure.cause};
-  if (pid < 0) return {0, StartFailure{Stage::kFork, error}};
-  if (seen.cause == 0) return {pid, std::nullopt};
-  while (waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {}
-  return {0, seen};
+  return spawned;
 }
 
 }  // namespace sys

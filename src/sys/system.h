@@ -4,6 +4,8 @@
 // Unless said otherwise a call does what the POSIX function of its name does, retries on EINTR, and returns its errno.
 #pragma once
 
+#include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -84,8 +86,8 @@ struct ProcessInfo {
   std::int32_t parent = 0;
   std::int32_t group = 0;
   std::int32_t session = 0;
-  bool dead = false;          // and not yet reaped
-  bool hidden = false;        // there is one, and nothing else can be told now, for want of a descriptor or of memory
+  bool dead = false;          // with all its threads, and not yet reaped
+  bool hidden = false;        // there is one, and no more than its group and session can be told now: no descriptor, no memory, no /proc
   core::Text<16> name;
 };
 
@@ -112,6 +114,9 @@ struct Credentials {
   std::span<const std::uint32_t> groups;
 };
 
+// Whom a signal is for.
+enum class Scope { kProcess, kGroup };
+
 // What a new process is the first of.
 enum class Leads { kGroup, kSession, kNothing };
 
@@ -129,7 +134,8 @@ struct Spawn {
   std::optional<int> nice;
   std::span<const ResourceLimit> limits;
   std::optional<Credentials> credentials;     // supplementary groups, group, user, in this order, and checked
-  // Called in the new process, which still shares our memory and has our rights and limits. May be null. A failure may follow.
+  // Called before the new process has executed anything, in it or in us: what it opens may not outlast it. It has our memory, rights
+  // and limits. May be null. A failure may follow.
   void (*before_exec)(void* context, std::int32_t pid) = nullptr;
   void* context = nullptr;
 };
@@ -137,6 +143,7 @@ struct Spawn {
 struct Spawned {
   std::int32_t pid = 0;                              // 0: there is no process
   std::optional<core::StartFailure> failure;         // why; before_exec may have been called
+  int pending = -1;                                  // a descriptor, for late_failure(): the program has not been executed yet
 };
 
 // What not every system can do.
@@ -214,6 +221,9 @@ class System {
   virtual Result<std::size_t> children(std::span<std::int32_t> into) = 0;
   // A descriptor that becomes readable when `pid`, which need not be a child, ends. ENOSYS where there is none such.
   virtual Result<int> watch_process(std::int32_t pid) = 0;
+  // A signal to the process that `watch` is of, or to the group that it leads, and never to whoever has its pid now. ENOSYS, EINVAL,
+  // EPERM: perhaps not on this system.
+  virtual Status signal(int watch, int signal, Scope scope) = 0;
   // How the process ended that `watch` is of. EAGAIN: its parent has not reaped it yet; ENOSYS: this system does not tell.
   virtual Result<core::Outcome> end_of(int watch) = 0;
   // Goes on as another program, with `kept` left open (-1: none). Returns only if that can't be done.
@@ -229,6 +239,19 @@ class System {
   virtual Status wait(std::span<Poll> polls, core::Instant deadline) = 0;
   virtual Signals take_signals() = 0;
 };
+
+// What comes through Spawned::pending from a process that could not become its program; an end without it, if it could.
+struct LateFailure {
+  std::int32_t stage = 0, cause = 0;
+};
+inline Result<std::optional<core::StartFailure>> late_failure(System& system, int pending) {
+  std::array<char, sizeof(LateFailure)> bytes{};
+  const auto n = system.read(pending, bytes);
+  if (!n) return n.error();
+  if (*n != bytes.size()) return std::optional<core::StartFailure>();
+  const auto left = std::bit_cast<LateFailure>(bytes);
+  return std::optional(core::StartFailure{static_cast<core::Stage>(left.stage), left.cause});
+}
 
 // When the process `pid` was started, in clock ticks since boot; 0 if there is none that lives, or none can tell.
 inline std::uint64_t start_time(System& system, std::int32_t pid) {

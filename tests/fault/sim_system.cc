@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cerrno>
 #include <csignal>
 
@@ -60,6 +61,7 @@ const std::array<OpRow, kOps>& rows() {
       {"children", {{EMFILE}, {ENOMEM}}},
       {"process", {{EMFILE}}},
       {"watch_process", {{EMFILE}, {ENOSYS}}},
+      {"signal", {{ENOSYS}, {EINVAL}, {EPERM}}},
       {"spawn", {{EAGAIN}, {ENOMEM}, {ENOMEM, Stage::kExec}, {EMFILE, Stage::kExec}, {EACCES, Stage::kExec}, {ETXTBSY, Stage::kExec}}},
       {"reap", {{EINVAL}}},
       {"kill", {{EPERM}}},
@@ -312,7 +314,7 @@ Result<std::size_t> SimSystem::read(int fd, std::span<char> into) {
   if (!from || !reads(from->mode)) return Errno{EBADF};
   auto& data = from->node->data;
   if (from->node->type == FileType::kFifo) {
-    if (data.empty() && openers(from->node, true) != 0) return Errno{EAGAIN};
+    if (data.empty() && (openers(from->node, true) != 0 || !from->node->had_writer)) return Errno{EAGAIN};
     const auto n = data.copy(into.data(), into.size());
     data.erase(0, n);
     return n;
@@ -684,13 +686,29 @@ sys::Spawned SimSystem::spawn(const sys::Spawn& request) {
   }
   std::optional<core::StartFailure> failure;
   if (error) failure = core::StartFailure{error->stage, error->number};
-  if (!failure && child.is_service) failure = broken_program;
+  const bool is_late = child.is_service && execution != core::Nanos::zero();
+  if (!failure && child.is_service && !is_late) failure = broken_program;
   if (failure) {
     children_.erase(child.pid);
     return {0, failure};
   }
   if (on_start) on_start(children_.at(child.pid));
-  return {child.pid, std::nullopt};
+  return {child.pid, std::nullopt, is_late ? execute_late(child.pid) : -1};
+}
+
+// A descriptor that tells, later, whether the program could be executed.
+int SimSystem::execute_late(std::int32_t child) {
+  const auto node = new_node(FileType::kFifo, 0600, {});
+  in(execution, [this, node, child] {
+    node->had_writer = true;
+    auto& late = children_.at(child);
+    if (!broken_program || !late.alive) return;
+    const auto left = std::bit_cast<std::array<char, sizeof(sys::LateFailure)>>(
+        sys::LateFailure{static_cast<std::int32_t>(broken_program->stage), broken_program->cause});
+    node->data.assign(left.begin(), left.end());
+    die(late, core::Outcome::code(127));
+  });
+  return add_descriptor({node, OpenMode::kRead, 0, false});
 }
 
 Result<std::optional<sys::Reaped>> SimSystem::reap() {
@@ -732,7 +750,7 @@ void SimSystem::deliver(Child& child, int signal) {
 sys::ProcessInfo SimSystem::process(std::int32_t of) {
   const Exempt exempt;
   sys::ProcessInfo info;
-  if (fails(Op::kProcess)) {
+  if (fails(Op::kProcess) || !has_proc) {
     const auto child = children_.find(of);
     info.hidden = of == pid || others.contains(of) || (child != children_.end() && !child->second.reaped);
     return info;
@@ -770,6 +788,15 @@ Result<int> SimSystem::watch_process(std::int32_t of) {
   auto node = new_node(FileType::kOther, 0600, {});
   node->watched = of;
   return add_descriptor({node, OpenMode::kRead, 0, false});
+}
+
+Status SimSystem::signal(int watch, int signal, sys::Scope) {
+  const Exempt exempt;
+  if (const auto* error = fails(Op::kSignal)) return Errno{error->number};
+  auto& child = children_.at(description(watch)->node->watched);
+  if (child.reaped || (!child.alive && child.parent != pid)) return Errno{ESRCH};
+  deliver(child, signal);
+  return sys::ok();
 }
 
 Result<core::Outcome> SimSystem::end_of(int watch) {

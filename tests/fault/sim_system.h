@@ -15,7 +15,7 @@ namespace sim {
 
 enum class Op {
   kOpen, kCreate, kRead, kReadAt, kWrite, kWriteAt, kTruncate, kStat, kStatAt, kMakeDirectory, kMakeFifo, kMakeLink, kReadLink,
-  kRemove, kRemoveDirectory, kRename, kExchange, kSetMode, kSetGroup, kLock, kWatch, kPipe, kMove, kPeek, kLockRecord, kFork, kReceiver, kReceive, kChildren, kProcess, kWatchProcess, kSpawn, kReap, kKill, kKillForGood, kWait
+  kRemove, kRemoveDirectory, kRename, kExchange, kSetMode, kSetGroup, kLock, kWatch, kPipe, kMove, kPeek, kLockRecord, kFork, kReceiver, kReceive, kChildren, kProcess, kWatchProcess, kSignal, kSpawn, kReap, kKill, kKillForGood, kWait
 };
 inline constexpr int kOps = static_cast<int>(Op::kWait) + 1;
 
@@ -93,6 +93,8 @@ class SimSystem final : public sys::System {
   std::function<void(Op op)> after;                               // told when a call has changed a file or a name
   std::function<void(Child& child)> on_start;                     // a child has just been made
   std::optional<core::StartFailure> broken_program;               // no service can be executed
+  core::Nanos execution{0};                                       // how long that takes, beyond what supervise waits for
+  bool has_proc = true;                                           // else no more than groups and sessions can be seen
   std::int64_t free_blocks = INT64_MAX;                           // of 4 KiB
   std::uint64_t file_limit = UINT64_MAX;                          // no write goes beyond (RLIMIT_FSIZE)
   std::uint32_t uid = 0;
@@ -181,6 +183,7 @@ class SimSystem final : public sys::System {
   sys::ProcessInfo process(std::int32_t of) override;
   sys::Result<std::size_t> children(std::span<std::int32_t> into) override;
   sys::Result<int> watch_process(std::int32_t of) override;
+  sys::Status signal(int watch, int signal, sys::Scope scope) override;
   sys::Result<core::Outcome> end_of(int watch) override;
   sys::Status replace(const char* program, const char* const* arguments, const char* const* environment, std::span<const int> kept) override;
   std::int32_t own_pid() override { return pid; }
@@ -210,6 +213,7 @@ class SimSystem final : public sys::System {
   [[nodiscard]] std::size_t openers(const NodePtr& node, bool writing) const;
   [[nodiscard]] bool readable(int fd) const;
   void deliver(Child& child, int signal);
+  int execute_late(std::int32_t child);
   void run_events();
   void violation(std::string what) { violations_.push_back(std::move(what)); }
 
