@@ -1,5 +1,7 @@
 // What supervise promises about time, idleness, floods and its directory, in a world where an hour takes no time.
+#include <cerrno>
 #include <csignal>
+#include <utility>
 
 #include "catch.h"
 #include "core/state.h"
@@ -496,6 +498,53 @@ TEST_CASE("a second name of another file that is removed while it is opened does
   CHECK(victim->data == "secret\n");
   CHECK(victim->mode == 0644);
   CHECK(system.find("/dir/log")->data == "a line");
+}
+
+TEST_CASE("a program that is executed late or not at all holds nothing and is told") {
+  Bench bench;
+  bench.system.execution = seconds(3);
+  REQUIRE(bench.start());
+  CHECK(bench.state("reason").starts_with("the program is not executed yet"));
+  bench.run_until(seconds(4));
+  CHECK(bench.state("reason") == "");
+  CHECK(bench.state("state") == "RUNNING");
+  bench.system.broken_program = core::StartFailure{core::Stage::kExec, EACCES};
+  bench.service_dies_at(seconds(5), Outcome::code(1));
+  bench.run_until(seconds(8) + 500 * kMilli);
+  CHECK(bench.services().size() == 3);
+  CHECK(bench.state("exits") == "1");
+  CHECK(count(bench.log(), "cannot execute") == 1);
+  // One that is told to stop meanwhile has ended as it was told.
+  bench.control_at(seconds(9) + 500 * kMilli, "d");
+  bench.run_until(seconds(15));
+  CHECK(bench.state("state") == "STOPPED");
+  CHECK(bench.violations() == "");
+}
+
+TEST_CASE("a signal that could not be sent stays in the reason and killed is only what was") {
+  Bench bench("stopwaitsecs : 2\n");
+  REQUIRE(bench.start());
+  bool forbidden = true;
+  static const sim::Error eperm{EPERM};
+  bool term_only = true;
+  bench.system.fault = [&](sim::Op op, std::size_t) -> const sim::Error* {
+    if (op == sim::Op::kKill && std::exchange(term_only, false)) return &eperm;
+    return op == sim::Op::kKillForGood && forbidden ? &eperm : nullptr;
+  };
+  bench.control_at(seconds(3), "d");
+  bench.run_until(seconds(4));
+  // CONT could be sent.
+  CHECK(bench.state("reason") == "TERM could not be sent to the service: Operation not permitted");
+  bench.run_until(seconds(7));
+  CHECK(bench.state("state") == "STOPPING");
+  CHECK(bench.state("reason") == "KILL could not be sent to the service: Operation not permitted");
+  CHECK(count(bench.log(), "and cannot be killed") == 1);
+  CHECK(count(bench.log(), "and is killed") == 0);
+  forbidden = false;
+  bench.run_until(seconds(9));
+  CHECK(bench.state("state") == "STOPPED");
+  CHECK(bench.state("reason") == "");
+  CHECK(bench.violations() == "");
 }
 
 TEST_CASE("alarms that are switched off are not sent") {

@@ -85,6 +85,26 @@ void recycle(Site& site, const fs::path& signals) {
   site.await("deaf to u", [&] { return alive(last_pid_in(site.marks())) && site.fleet().told_pid(0) == last_pid_in(site.marks()); });
 }
 
+// The service has a child of the pid that a helper had, which makes a session of its own. kill_tree is to end it.
+void hide_behind_helper() {
+  TempDir work;
+  const auto left = work / "left", go = work / "go", helper = work / "helper";
+  write_script(work / "alarm", "echo $$ >" + helper.string());
+  Site site(peers::kinds().front(), {.verbs = {"await", go, "child", "3", "session", "started", left},
+                                        .conf = "kill_tree : true\nstopwaitsecs : 1\nalarm_interval : 60\nalarm_command : " + (work / "alarm").string()});
+  site.start();
+  const auto first = site.service();
+  site.kill_service();
+  site.await("no alarm", [&] { return !lines_of(helper).empty() && !process(pids_in(helper).back()); });
+  site.await_running(first);
+  make_next(pids_in(helper).back());
+  write_file(go, "");
+  site.await("no child", [&] { return lines_of(left).size() == 1; });
+  skip_unless(pids_in(left).back() == pids_in(helper).back(), "the pid is not given again");
+  site.tell('d');
+  site.await("left behind", [&] { return !alive(pids_in(left).back()); });
+}
+
 // The name of the file that keeps a second supervisor out.
 fs::path guard_of(const Site& site) { return fs::exists(site.home() / "lock") ? site.home() / "lock" : site.control(); }
 
@@ -306,4 +326,9 @@ FAULT("L3 KILL of 100 services side by side at any moment: 10 000 times (peers 1
     const bool told = wait_until([&] { return fleet->told_pid(i) == last_pid_in(marks(i)); }, deadline());
     expect(told, "wrong pid in status");
   }
+}
+
+FAULT("T03d kill_tree is to end a child that has the pid of a former alarm program and a session of its own (ours only)") {
+  if (kind.name != "supervise") throw Meaningless();
+  in_own_pids(hide_behind_helper);
 }

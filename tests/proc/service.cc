@@ -21,6 +21,8 @@
 //   child N WORD...       fork a child that carries out the next N words
 //   repeat TIMES N WORD...  carry out the next N words so many times
 //   session               make a session of one's own
+//   thread                another thread goes on, and the main one ends
+//   root                  become root wholly, where the file is setuid
 //   pidfile FILE          write one's pid
 //   chain MILLISECONDS    for 3 s: become a child of oneself, and another one after so long
 //   beat                  write the file that HEARTBEAT_FILE names
@@ -31,11 +33,13 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -339,6 +343,17 @@ class Performer {
     return taken;
   }
 
+  [[noreturn]] void go_on_in_thread() {
+    pthread_t thread{};
+    const auto go_on = [](void* self) -> void* {
+      static_cast<Performer*>(self)->perform();
+      wait_for_ever();
+    };
+    if (pthread_create(&thread, nullptr, go_on, this) != 0) fail("pthread_create");
+    syscall(SYS_exit, 0);
+    __builtin_unreachable();
+  }
+
   bool does_file_verb(const std::string& verb) {
     if (verb == "started") {
       timespec now{};
@@ -395,6 +410,10 @@ class Performer {
     } else if (verb == "take") {
       constexpr long kPage = 4096;
       for (auto pages = atol(next()) * 256; pages > 0; --pages) *static_cast<volatile char*>(malloc(kPage)) = 1;
+    } else if (verb == "thread") {
+      go_on_in_thread();
+    } else if (verb == "root") {
+      if (setresuid(0, 0, 0) != 0) fail("setresuid");
     } else if (verb == "session") {
       setsid();
     } else if (verb == "first") {
