@@ -94,9 +94,9 @@ FAULT("T04a the service's user stops the new process before it is the service (o
   const auto trace = site.work() / "trace";
   pid_t second = 0;
   {
-    const Tracer tracer(site.supervisor(), {"-f", "-e", "trace=execve", "-e", "inject=execve:delay_enter=3s"}, trace);
+    const Tracer tracer(site.supervisor(), {"-f", "-e", "trace=setresuid", "-e", "inject=setresuid:delay_exit=3s"}, trace);
     site.kill_service();
-    // The one that is about to be executed, and the user's already.
+    // The user's already, and not executed yet.
     site.await("service not back", [&] {
       for (const auto pid : descendants())
         if (pid != first && process_field(pid, "Uid").starts_with(std::to_string(kUser)) && !process_field(pid, "TracerPid").starts_with("0")) second = pid;
