@@ -547,6 +547,24 @@ TEST_CASE("a signal that could not be sent stays in the reason and killed is onl
   CHECK(bench.violations() == "");
 }
 
+TEST_CASE("an adopted service that proc no longer shows gets signals through its pidfd alone") {
+  const bool has_pidfd = GENERATE(true, false);
+  Bench bench;
+  REQUIRE(bench.start());
+  bench.run_until(seconds(2));
+  bench.kill_supervise();
+  REQUIRE(bench.start());
+  bench.run_until(seconds(4));
+  bench.system.has_proc = false;
+  static const sim::Error enosys{ENOSYS};
+  bench.system.fault = [&](sim::Op op, std::size_t) { return op == sim::Op::kSignal && !has_pidfd ? &enosys : nullptr; };
+  bench.control_at(seconds(5), "h");
+  bench.run_until(seconds(6));
+  CHECK(bench.service()->signals.size() == (has_pidfd ? 1 : 0));
+  CHECK(bench.state("reason") == (has_pidfd ? "" : "HUP could not be sent to the service: nothing tells it from a stranger now"));
+  CHECK(bench.violations() == "");
+}
+
 TEST_CASE("alarms that are switched off are not sent") {
   Bench bench("alarm_interval : 60\nalarm_mail : a@x\n");
   REQUIRE(bench.start());
