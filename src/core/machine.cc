@@ -102,6 +102,8 @@ void Machine::restore(const Snapshot& snapshot, Now now) {
   hook_runs_ = snapshot.hook_runs;
   if (snapshot.last_exit <= now.mono) last_exit_ = snapshot.last_exit;
   reason_ = facts.reason;
+  // Who ended that is gone.
+  if (state_ == State::kStopped) reason_ = Reason::kNone;
   if (state_ == State::kStarting || state_ == State::kRunning) {
     liveness_.begin(policy_, now.mono);
     if (facts.ready != WallTime{}) liveness_.ready({now.mono, facts.ready});
@@ -158,6 +160,7 @@ Facts Machine::facts() const {
   if ((state_ == State::kBackoff || state_ == State::kFatal) && next_start_ != kNever) facts.next_start = next_start_;
   facts.reason = reason_;
   if (state_ == State::kBackoff && start_is_held()) facts.reason = tree_running_ ? Reason::kTree : Reason::kHook;
+  if (state_ == State::kStopped && tree_running_) facts.reason = Reason::kTree;
   facts.failure = failure_;
   return facts;
 }

@@ -33,13 +33,13 @@ constexpr std::array kCommands = {
     Command{Id::kStatus, "status", "", "", Names::kAny, "jwq", "", "show the state of services",
             "Exit status 0 if all of them are up, 3 if one is not, 4 if one is unknown."},
     Command{Id::kStart, "start", "", "", Names::kNeeded, "NtR", "u", "start services that are down, and restart them when they die",
-            "Waits until each is RUNNING, or has run as it should and ended. Where no supervise runs, and the configuration has a command for the "
+            "Waits until each is RUNNING, and ready where it gives its own word for that, or has run as it should and ended. Where no supervise runs, and the configuration has a command for the "
             "service or its directory an executable file run, supervise is started; so a NAME, a pattern or all means the sections of the configuration "
             "as well."},
     Command{Id::kStop, "stop", "", "", Names::kNeeded, kWaits, "d", "stop services, and leave them down",
-            "Waits until each is down. A service that does not end gets KILL after its stopwaitsecs."},
+            "Waits until each is down, with kill_tree what it left behind as well. A service that does not end gets KILL after its stopwaitsecs."},
     Command{Id::kRestart, "restart", "", "", Names::kNeeded, "NtR", "du", "stop services and start them again",
-            "Waits until each is RUNNING under another pid. One that no supervise runs for is started as by start."},
+            "Waits until each is RUNNING under another pid, and ready where it gives its own word for that. One that no supervise runs for is started as by start."},
     Command{Id::kOnce, "once", "", "", Names::kNeeded, kWaits, "o", "start services that are down, and do not restart them", ""},
     Command{Id::kKill, "kill", "", "", Names::kNeeded, kWaits, "k", "send KILL", "A service that is wanted up is started again."},
     Command{Id::kSignal, "signal", "SIG", "HUP|TERM|INT|QUIT|KILL|ALRM|USR1|USR2|WINCH|STOP|CONT", Names::kNeeded, "", "", "send a signal",

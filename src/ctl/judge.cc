@@ -25,7 +25,16 @@ Verdict failed(const View& view) {
   return {Kind::kFailed, std::move(text), kFailed};
 }
 
+bool is_stopped(const View& view) { return view.pid == 0 && view.want == Want::kDown && view.cause != core::Reason::kTree; }
+
 bool gave_up(const View& view) { return view.state == State::kBackoff || view.state == State::kFatal; }
+// Whether supervise stops it because it hangs, which it does again after each start.
+bool hangs(const View& view) {
+  return view.state == State::kStopping && (view.cause == core::Reason::kNotReady || view.cause == core::Reason::kNoHeartbeat || view.cause == core::Reason::kNoWatchdog);
+}
+// What makes it wait no longer for a run that has begun.
+bool is_lost(const View& view) { return gave_up(view) || hangs(view) || view.state == State::kExited; }
+
 // Foreign views count no starts: there another pid is another run, and one that fails at once is not seen.
 bool is_another_run(const View& before, const View& now, bool is_new) {
   if (now.source == View::Source::kForeign) return now.pid != 0 && now.pid != before.pid;
@@ -36,14 +45,14 @@ Verdict of_start(const View& before, const View& now, bool is_new) {
   if (now.state == State::kRunning && now.want == Want::kUp) return done(with_pid("running", now));
   if (!is_another_run(before, now, is_new)) return not_yet(now);
   if (has_ended_well(now)) return done("has run and ended (" + now.exit + ")");
-  return gave_up(now) || now.state == State::kExited ? failed(now) : not_yet(now);
+  return is_lost(now) ? failed(now) : not_yet(now);
 }
 
 Verdict of_restart(const View& before, const View& now, bool is_new) {
   const bool another = is_another_run(before, now, is_new);
   if (now.state == State::kRunning && now.pid != before.pid && another) return done(with_pid("restarted", now));
   if (another && has_ended_well(now)) return done("has run again and ended (" + now.exit + ")");
-  return another && (gave_up(now) || now.state == State::kExited) ? failed(now) : not_yet(now);
+  return another && is_lost(now) ? failed(now) : not_yet(now);
 }
 
 Verdict of_once(const View& before, const View& now) {
@@ -56,7 +65,8 @@ Verdict of_once(const View& before, const View& now) {
   return gave_up(now) || now.state == State::kExited || now.state == State::kStopped ? failed(now) : not_yet(now);
 }
 
-bool is_ready_for(const Request& request, const View& view) { return request.rolling == 0 || view.ready != core::WallTime{}; }
+// One that gives no word of it is ready when it is RUNNING.
+bool is_ready(const View& view) { return view.ready != core::WallTime{}; }
 
 bool knows_nothing_of(Id id) { return id == Id::kAlarm || id == Id::kReload || id == Id::kUpgrade || id == Id::kRotate; }
 
@@ -65,12 +75,12 @@ Verdict left_alone(const View& view) {
 }
 
 Verdict of_wait(const string& what, const View& before, const View& now) {
-  const bool hopeless = now.supervised && now.state == State::kFatal && now.next_start == core::WallTime{};
+  const bool hopeless = was_given_up(now) || (now.supervised && now.state == State::kFatal && now.next_start == core::WallTime{});
   if (hopeless && (what == "up" || what == "ready")) return failed(now);
   if (what == "up") return now.supervised && now.state == State::kRunning ? done(with_pid("up", now)) : not_yet(now);
   // A directory that is away says nothing.
   const bool known = now.source != View::Source::kNone || before.source == View::Source::kNone;
-  if (what == "down") return known && !now.orphaned && (!now.supervised || now.pid == 0) ? done("down") : not_yet(now);
+  if (what == "down") return known && !now.orphaned && (!now.supervised || (now.pid == 0 && now.cause != core::Reason::kTree)) ? done("down") : not_yet(now);
   if (what == "ready") return now.supervised && now.state == State::kRunning && now.ready != core::WallTime{} ? done(with_pid("ready", now)) : not_yet(now);
   const bool changed = now.supervised != before.supervised || now.state != before.state || now.pid != before.pid || now.want != before.want;
   return changed ? done(string(state_name(now)) + (now.pid != 0 ? " (pid " + std::to_string(now.pid) + ")" : "")) : not_yet(now);
@@ -88,9 +98,9 @@ Verdict judge(const Request& request, const View& before, const View& now, bool 
     case Id::kStart:
     case Id::kRestart: {
       const auto verdict = id == Id::kStart ? of_start(before, now, is_new) : of_restart(before, now, is_new);
-      return verdict.kind == Kind::kDone && now.pid != 0 && !is_ready_for(request, now) ? Verdict{Kind::kNotYet, "not ready", kFailed} : verdict;
+      return verdict.kind == Kind::kDone && now.pid != 0 && !is_ready(now) ? Verdict{Kind::kNotYet, "not ready", kFailed} : verdict;
     }
-    case Id::kStop: return now.pid == 0 && now.want == Want::kDown ? done("stopped") : not_yet(now);
+    case Id::kStop: return is_stopped(now) ? done("stopped") : not_yet(now);
     case Id::kOnce: return of_once(before, now);
     case Id::kKill: return now.pid != before.pid ? done("killed (was pid " + std::to_string(before.pid) + ")") : not_yet(now);
     case Id::kPause: return now.paused ? done(with_pid("paused", now)) : not_yet(now);
@@ -114,8 +124,8 @@ Verdict judge_at_first(const Request& request, const View& view) {
     return {Kind::kFailed, "daemontools and runit know no " + string(request.command->name), kFailed};
   switch (id) {
     case Id::kStart:
-      return view.state == State::kRunning && view.want == Want::kUp && is_ready_for(request, view) ? done("already " + with_pid("running", view)) : not_yet(view);
-    case Id::kStop: return view.pid == 0 && view.want == Want::kDown ? done("already stopped") : not_yet(view);
+      return view.state == State::kRunning && view.want == Want::kUp && is_ready(view) ? done("already " + with_pid("running", view)) : not_yet(view);
+    case Id::kStop: return is_stopped(view) ? done("already stopped") : not_yet(view);
     case Id::kKill:
     case Id::kSignal:
     case Id::kPause:

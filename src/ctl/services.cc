@@ -214,6 +214,8 @@ Selection select(sys::System& system, const string& root, const std::vector<stri
       add(word, dir);
     } else if (is_there(system, dir)) {
       complain(word + ": " + dir + " is no status directory: nothing was ever supervised there");
+    } else if (const auto info = system.stat_at(sys::kWorkingDirectory, dir.c_str()); !info && info.error().number == EACCES) {
+      complain(word + ": no permission to look at " + dir);
     } else if (path) {
       complain(word + ": no such status directory");
     } else {

@@ -670,4 +670,27 @@ TEST_CASE("supervisectl commands a service of runit and one of daemontools") {
   CHECK(wait_until([&] { return !runsv.running() && !supervise.running(); }));
 }
 
+TEST_CASE("stop waits for the tree that kill_tree ends") {
+  TempDir work;
+  const Site site(section("svc", {"sh", "-c", "'(trap : TERM; echo >" + (work / "ready").string() + "; while :; do sleep 0.05; done) & exec sleep 1000'"}, "kill_tree : true\nstopwaitsecs : 1\n"));
+  site.done({"start", "svc"});
+  REQUIRE(wait_until([&] { return fs::exists(work / "ready"); }));
+  const auto supervise = site.dir("svc").recorded_supervise();
+  CHECK(site.done({"stop", "svc"}) == "svc: stopped\n");
+  CHECK(children(supervise).empty());
+}
+
+TEST_CASE("a directory that may not be entered is not said to be missing") {
+  SKIP_UNLESS(is_root() && has_program("setpriv"), "not root");
+  TempDir work;
+  fs::permissions(work.path(), fs::perms::owner_all | fs::perms::group_exec | fs::perms::others_exec | fs::perms::others_read);
+  fs::create_directories(work / "closed/svc/supervise");
+  fs::permissions(work / "closed", fs::perms::owner_all);
+  fs::copy_file(supervisectl_program(), work / "ctl");
+  const auto result = run({"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", work / "ctl", "status", work / "closed/svc"});
+  CHECK(result.code == 4);
+  CHECK_THAT(result.err, Catch::Contains("no permission"));
+  CHECK_THAT(result.err, !Catch::Contains("no such"));
+}
+
 }  // namespace

@@ -147,6 +147,15 @@ TEST_CASE("what a command asked for is judged by what is seen before and after")
   once.want = Want::kOnce;
   auto unready = up(8, 2);
   unready.ready = {};
+  auto unready_in_time = unready;
+  unready_in_time.state = State::kStopping;
+  unready_in_time.cause = core::Reason::kNotReady;
+  unready_in_time.reason = "not ready in time";
+  auto with_tree = in(State::kStopped, Want::kDown);
+  with_tree.cause = core::Reason::kTree;
+  auto given_up = in(State::kFatal, Want::kUp);
+  given_up.supervised = false;
+  given_up.reason = "max_tries reached";
   const auto stopped = in(State::kStopped, Want::kDown);
   const Row rows[] = {
       {{"start", "a"}, stopped, up(8, 2), Kind::kDone, "running (pid 8)"},
@@ -157,7 +166,12 @@ TEST_CASE("what a command asked for is judged by what is seen before and after")
       {{"start", "a"}, stopped, ran, Kind::kDone, "has run and ended (code 0)"},
       {{"start", "a"}, stopped, in(State::kStarting, Want::kUp, 2), Kind::kNotYet, "STARTING"},
       {{"start", "a"}, stopped, gone, Kind::kFailed, "its supervise has ended"},
-      {{"start", "a"}, stopped, unready, Kind::kDone, "running (pid 8)"},
+      {{"start", "a"}, stopped, unready, Kind::kNotYet, "not ready"},
+      {{"start", "a"}, stopped, unready_in_time, Kind::kFailed, "STOPPING: not ready in time"},
+      {{"restart", "--rolling", "1", "a"}, up(7), unready_in_time, Kind::kFailed, "STOPPING: not ready in time"},
+      {{"stop", "a"}, up(7), with_tree, Kind::kNotYet, "STOPPED"},
+      {{"wait", "down", "a"}, up(7), with_tree, Kind::kNotYet, "STOPPED"},
+      {{"wait", "up", "a"}, up(7), given_up, Kind::kFailed, "FATAL: max_tries reached"},
       {{"start", "--rolling", "1", "a"}, stopped, unready, Kind::kNotYet, "not ready"},
       {{"stop", "a"}, up(7), stopped, Kind::kDone, "stopped"},
       {{"stop", "a"}, up(7), up(7), Kind::kNotYet, "RUNNING"},
