@@ -120,6 +120,7 @@ void Machine::restore(const Snapshot& snapshot, Now now) {
 Actions Machine::step(const Event& event, Now now) {
   now_ = now;
   actions_.clear();
+  window_.expire(policy_, now.mono);
   std::visit([this](const auto& e) { on(e); }, event);
   return actions_;
 }

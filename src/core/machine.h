@@ -158,6 +158,9 @@ class Machine {
   // When Due has something to do next; kNever if nothing is waited for.
   [[nodiscard]] Instant deadline() const;
 
+  // When facts().tries changes by itself, with the next Due; kNever if it does not.
+  [[nodiscard]] Instant window_end() const { return window_.end(policy_); }
+
   [[nodiscard]] Facts facts() const;
   [[nodiscard]] std::int32_t pid() const { return pid_; }
   [[nodiscard]] bool exiting() const { return exiting_; }

@@ -44,17 +44,23 @@ Window Window::restored(Instant opened, unsigned tries, unsigned coredumps) {
   return window;
 }
 
+Instant Window::end(const Policy& policy) const {
+  const bool limited = policy.alarm_interval != Nanos::zero();
+  return open_ ? after(opened_, limited ? policy.alarm_interval : kPlainWindow) : kNever;
+}
+
+void Window::expire(const Policy& policy, Instant now) {
+  if (now >= end(policy)) reset();
+}
+
 Window::Verdict Window::count(const Policy& policy, Instant now, bool core) {
-  if (policy.alarm_interval == Nanos::zero()) {
-    reset();
-    return Verdict::kCounted;
-  }
-  const bool opens = !open_ || now >= after(opened_, policy.alarm_interval);
-  if (opens) *this = Window{};
+  expire(policy, now);
+  const bool opens = !open_;
   if (opens) opened_ = now;
   open_ = true;
   ++tries_;
   if (core) ++coredumps_;
+  if (policy.alarm_interval == Nanos::zero()) return Verdict::kCounted;
   if (policy.max_tries_if_coredumped != 0 && coredumps_ >= policy.max_tries_if_coredumped)
     return Verdict::kTooManyCoreDumps;
   if (policy.max_tries != 0 && tries_ > policy.max_tries) return Verdict::kTooManyExits;

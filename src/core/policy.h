@@ -55,7 +55,9 @@ struct Policy {
 // Whether a service that ended like this is to be started again.
 [[nodiscard]] bool restart_wanted(const Policy& policy, const Outcome& outcome);
 
-// The exits within alarm_interval of the first one. The window opens at an exit and then starts anew.
+// The exits within alarm_interval of the first one, or without that within a minute, which has no consequences but that they can be
+// seen. The window opens at an exit and then starts anew.
+inline constexpr Nanos kPlainWindow = seconds(60);
 class Window {
  public:
   enum class Verdict { kCounted, kOpened, kTooManyExits, kTooManyCoreDumps };
@@ -63,6 +65,10 @@ class Window {
   // Counts one exit. kOpened: the first of a window, the one that raises the alarm. Always kCounted without an interval.
   Verdict count(const Policy& policy, Instant now, bool core);
   void reset() { *this = Window(); }
+  // Closes it where its time is over.
+  void expire(const Policy& policy, Instant now);
+  // When its time is over; kNever if it is not open.
+  [[nodiscard]] Instant end(const Policy& policy) const;
 
   [[nodiscard]] unsigned tries() const { return tries_; }
   [[nodiscard]] unsigned coredumps() const { return coredumps_; }

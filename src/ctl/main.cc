@@ -179,7 +179,7 @@ int check(sys::System& system, const Request& request) {
     return result.status;
   }
   for (const auto& row : found.rows()) {
-    if (is_well(row.view)) continue;
+    if (is_well(row.view, system.now().wall)) continue;
     const auto reason = reason_of(row.view, system.now().wall);
     say(row.name + ": " + string(state_name(row.view)) + (reason.empty() ? "" : ": " + reason) + "\n");
     found.status = std::max<int>(found.status, kNotRunning);

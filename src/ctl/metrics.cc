@@ -178,10 +178,14 @@ Conditions parse_conditions(std::string_view text) {
   return out;
 }
 
-bool is_well(const View& view) {
+bool is_well(const View& view, core::WallTime now) {
   if (!view.supervised || view.paused) return false;
   if (view.pid == 0 && view.want == core::Want::kDown) return true;
-  return view.state == core::State::kRunning || view.state == core::State::kStarting || has_ended_well(view);
+  if (has_ended_well(view)) return true;
+  // One that dies again and again is up at most looks.
+  constexpr core::Nanos kProven = core::seconds(60);
+  const bool keeps_dying = view.tries > 1 && now - view.started < kProven;
+  return (view.state == core::State::kRunning || view.state == core::State::kStarting) && !keeps_dying;
 }
 
 PluginResult plugin(const std::vector<Measured>& services, std::size_t unknown, const Conditions& warn, const Conditions& crit, core::WallTime now) {
@@ -193,7 +197,7 @@ PluginResult plugin(const std::vector<Measured>& services, std::size_t unknown, 
     const auto& view = service.row.view;
     up += view.is_up() ? 1 : 0;
     auto why = met(crit, service, now);
-    if (why.empty() && !is_well(view)) {
+    if (why.empty() && !is_well(view, now)) {
       why = string(state_name(view));
       if (const auto reason = reason_of(view, now); !reason.empty()) why += " (" + reason + ")";
     }

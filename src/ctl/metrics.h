@@ -52,8 +52,8 @@ struct Conditions {
 };
 [[nodiscard]] Conditions parse_conditions(std::string_view text);
 
-// Whether a service is as it should be: RUNNING, down as wanted, or ended as it should.
-[[nodiscard]] bool is_well(const View& view);
+// Whether a service is as it should be: RUNNING and not just after one exit of several, down as wanted, or ended as it should.
+[[nodiscard]] bool is_well(const View& view, core::WallTime now);
 
 // A line in the form of https://www.monitoring-plugins.org/doc/guidelines.html, and its exit status. `unknown`: how many
 // services nothing can be said of.

@@ -226,8 +226,8 @@ bool Daemon::may_end() {
 
 core::Instant Daemon::deadline() const {
   const auto pending = [this](core::Instant until) { return now_.mono < until ? until : core::kNever; };
-  return std::min({machine_.deadline(), helpers_.deadline(), alarm_->deadline(), tree_.deadline(), output_.deadline(), leftovers_due_, pidfile_look_, main_look_, kill_again_, retry_, wake_,
-                   pending(control_hold_), pending(notify_hold_)});
+  return std::min({machine_.deadline(), machine_.window_end(), helpers_.deadline(), alarm_->deadline(), tree_.deadline(), output_.deadline(), leftovers_due_, pidfile_look_, main_look_, kill_again_,
+                   retry_, wake_, pending(control_hold_), pending(notify_hold_)});
 }
 
 void Daemon::wake_up_in(core::Nanos delay) { wake_ = std::min(wake_, core::after(now_.mono, delay)); }
@@ -291,8 +291,9 @@ void Daemon::expire() {
   if (pidfile_look_ <= now_.mono) look_at_pidfile();
   advance_tree();
   if (kill_again_ <= now_.mono) kill_again();
-  if (machine_.deadline() > now_.mono) return;
-  const bool overdue = machine_.facts().state == core::State::kStopping;
+  const bool due = machine_.deadline() <= now_.mono;
+  if (!due && machine_.window_end() > now_.mono) return;
+  const bool overdue = due && machine_.facts().state == core::State::kStopping;
   step(core::event::Due{});
   if (!overdue) return;
   core::Text<96> text;

@@ -597,4 +597,18 @@ TEST_CASE("the logs stay bounded and are rotated") {
   CHECK(bench.violations() == "");
 }
 
+TEST_CASE("the exits of a crash loop are counted without an alarm interval and forgotten when their window is over") {
+  Bench bench;
+  REQUIRE(bench.start());
+  for (const int second : {5, 10, 15}) bench.service_dies_at(seconds(second), Outcome::code(1));
+  bench.run_until(seconds(60));
+  CHECK(bench.state("tries") == "3");
+  bench.run_until(seconds(66));
+  CHECK(bench.state("tries") == "0");
+  CHECK(bench.state("exits") == "3");
+  const auto waits = bench.system.waits();
+  bench.run_until(seconds(3600));
+  CHECK(bench.system.waits() <= waits + 2);
+}
+
 }  // namespace

@@ -87,6 +87,6 @@ FUZZ(view) {
   fuzz::require(plugin.status >= 0 && plugin.status <= 3, "another status of a plugin");
   fuzz::require(std::count(plugin.text.begin(), plugin.text.end(), '|') == 1, "more figures than one");
   fuzz::require(!fuzz::has_control(plugin.text), "a plugin's line with a control character");
-  (void)ctl::is_well(*view);
+  (void)ctl::is_well(*view, kNow);
   fuzz::require(ctl::has_ended_well(*view) <= (view->state == core::State::kExited), "ended well and not ended");
 }

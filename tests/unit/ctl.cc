@@ -292,12 +292,21 @@ TEST_CASE("a service has ended well by its reason and not by its last exit alone
     view.exit = row.exit;
     INFO(static_cast<int>(row.cause) << " " << row.exit);
     CHECK(ctl::has_ended_well(view) == row.well);
-    CHECK(ctl::is_well(view) == row.well);
+    CHECK(ctl::is_well(view, at(2000)) == row.well);
   }
   auto paused = up(7);
   paused.paused = true;
-  CHECK_FALSE(ctl::is_well(paused));
-  CHECK(ctl::is_well(in(State::kStarting, Want::kUp)));
+  CHECK_FALSE(ctl::is_well(paused, at(2000)));
+  CHECK(ctl::is_well(in(State::kStarting, Want::kUp), at(2000)));
+  for (const auto state : {State::kStarting, State::kRunning}) {
+    auto loop = up(7);
+    loop.state = state;
+    loop.tries = 1;
+    CHECK(ctl::is_well(loop, at(1001)));
+    loop.tries = 2;
+    CHECK_FALSE(ctl::is_well(loop, at(1001)));
+    CHECK(ctl::is_well(loop, at(1060)));
+  }
 }
 
 TEST_CASE("a service whose supervise gave up is FATAL and not just unsupervised") {

@@ -964,6 +964,29 @@ TEST_CASE("the start waits for the restart script and the tree whichever ends fi
   CHECK(hook_first.due() == "start");
 }
 
+TEST_CASE("a service that is STOPPED says so long as its tree is ended") {
+  Driver d(policy_with([](Policy& p) { p.kill_tree = true; }));
+  d.start("u").run_for(seconds(5)).command("d");
+  d.exited(0);
+  CHECK(d.state() == State::kStopped);
+  CHECK(d.reason() == Reason::kTree);
+  d.tree_ended();
+  CHECK(d.reason() == Reason::kNone);
+}
+
+TEST_CASE("tries end with their window and need no other event for it") {
+  Driver d;
+  d.start("u").run_for(seconds(5)).exited(1);
+  d.start().run_for(seconds(5)).exited(1);
+  d.start().run_for(seconds(5));
+  CHECK(d.facts().tries == 2);
+  CHECK(d.machine().window_end() == core::after(d.now().mono, seconds(60 - 10)));
+  d.run_for(seconds(50));
+  CHECK(d.facts().tries == 0);
+  CHECK(d.machine().window_end() == core::kNever);
+  CHECK(d.state() == State::kRunning);
+}
+
 TEST_CASE("a delay goes on while the tree is ended") {
   Driver d(ends_tree());
   d.start("u").exited(1);

@@ -91,13 +91,19 @@ TEST_CASE("whether a service is started again depends on autorestart and its exi
 
 core::Instant at(int second) { return core::Instant(seconds(second)); }
 
-TEST_CASE("without an alarm interval nothing is counted") {
+TEST_CASE("without an alarm interval the exits of a minute are counted and nothing follows") {
   Policy policy;
   policy.max_tries = 1;
   policy.max_tries_if_coredumped = 1;
   core::Window window;
   for (int i = 0; i < 10; ++i) CHECK(window.count(policy, at(i), true) == Verdict::kCounted);
+  CHECK(window.tries() == 10);
+  CHECK(window.end(policy) == at(60));
+  window.expire(policy, at(59));
+  CHECK(window.tries() == 10);
+  window.expire(policy, at(60));
   CHECK(window.tries() == 0);
+  CHECK(window.end(policy) == core::kNever);
 }
 
 TEST_CASE("the window opens at the first exit and then starts anew") {
