@@ -113,7 +113,7 @@ sys::Result<sys::UniqueFd> LogWriter::open_directory() {
     return std::move(opened->fd);
   }
   auto fd = sys::owned(system_, system_.open(sys::kWorkingDirectory, spec_.directory.c_str(), sys::OpenMode::kDirectoryFollowing, 0));
-  // Whoever has removed it has a moment to put it back as it was.
+  // Whoever has removed it has a moment to put it back as it was; one that was never seen is made at once.
   const bool missing = !fd && fd.error().number == ENOENT;
   if (!missing || !std::exchange(misses_directory_, missing)) return fd;
   auto made = sys::open_directory_path(system_, spec_.directory);

@@ -81,7 +81,7 @@ class LogWriter {
   bool holds_ = true;                // there may be a batch in held_
   bool split_ = false;               // the file begins with the rest of a line
   bool rotation_asked_ = false;
-  bool misses_directory_ = false;
+  bool misses_directory_ = true;
   bool has_claimed_ = false;         // or tried to
   core::Instant grows_until_{};      // rotation has failed: the file grows till then
   unsigned rotations_ = 0;

@@ -1065,3 +1065,11 @@ TEST_CASE("A link in the place of a log or a FIFO is not followed") {
   CHECK(mode_of(svc / "supervise/stdout") == "fifo 0600");
   for (const std::string name : {"__stdout", "supervise/stdout", "supervise/logger"}) CHECK(text_of(svc.work() / ("victim." + fs::path(name).filename().string())) == "precious");
 }
+
+TEST_CASE("A first start whose log directory has to be made is without delay and without complaint") {
+  TempDir work;
+  const auto log = work / "new/logs/out";
+  const Supervised svc({.command = service({"out", "hello"}), .conf = "[svc]\nstdout_logfile : " + log.string() + "\n"});
+  svc.await_that("the log", [&] { return text_of(log) == "hello\n"; });
+  CHECK(count_lines(svc / "supervise.log", "the output waits") == 0);
+}
