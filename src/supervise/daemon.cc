@@ -75,6 +75,7 @@ Daemon::Started Daemon::start(const Lines& problems) {
       const auto holder = refuse_second();
       return holder.status == kUsage ? holder : Started{kUsage, prefix + " is already supervised: its lock is held", {}};
     }
+    if (failure.error.number == EEXIST) return {kUsage, prefix + ": " + failure.doing + " " + failure.object + "; name another one", {}};
     return {kSystemError, prefix + ": " + std::string(sys::to_text(failure).view()), {}};
   }
   auto refusal = refuse_second();

@@ -9,6 +9,7 @@ namespace sys {
 namespace {
 
 constexpr unsigned kPrivate = 0600;
+constexpr std::size_t kDaemontoolsStatus = 18;
 
 struct Link {
   const char* name;
@@ -24,6 +25,31 @@ std::string parent_of(const std::string& path) {
 
 Failure failure(const char* doing, const char* object, Errno error) { return {doing, object, error}; }
 
+// Whether text is such as some supervise leaves in an entry of this kind.
+bool is_blank(std::string_view text) { return text.find_first_not_of("\n ") == std::string_view::npos; }
+bool is_state(std::string_view text) { return core::state_value(text, "supervise_pid").has_value(); }
+bool is_old_state(std::string_view text) { return is_blank(text) || is_state(text); }
+bool is_status(std::string_view text) { return text.size() == core::kStatusSize || text.size() == kDaemontoolsStatus || is_blank(text); }
+bool is_pid(std::string_view text) { return text.find_first_not_of("0123456789\n ") == std::string_view::npos; }
+
+struct Owned {
+  const char* name;
+  bool (*is_ours)(std::string_view text);
+};
+constexpr std::array kOwned = {Owned{"lock", is_pid},       Owned{"control", is_blank}, Owned{"svcontrol", is_blank},
+                               Owned{"ok", is_blank},       Owned{"status", is_status}, Owned{".status", is_status},
+                               Owned{"state", is_old_state}, Owned{".state", is_old_state}, Owned{"supervise", is_blank}};
+
+// Whether `name` is a file with words of somebody else. What can't be read is not taken for one: opening it will say so.
+bool is_foreign(System& system, int dir, const Owned& entry) {
+  const auto named = system.stat_at(dir, entry.name);
+  if (!named || named->type != FileType::kRegular) return false;
+  const auto fd = owned(system, system.open(dir, entry.name, OpenMode::kRead, 0));
+  std::array<char, core::kStateMax> text{};
+  const auto n = fd ? system.read(fd->get(), text) : Result<std::size_t>(fd.error());
+  return n && !entry.is_ours({text.data(), *n});
+}
+
 }  // namespace
 
 StatusDir::StatusDir(System& system, std::string path, std::uint32_t group)
@@ -37,6 +63,8 @@ StatusDir::StatusDir(System& system, std::string path, std::uint32_t group)
 
 Failure StatusDir::open() {
   auto failed = open_directory();
+  if (!failed)
+    if (const auto* foreign = foreign_entry()) return failure("cannot use a directory with a file that is not supervise's own:", foreign, Errno{EEXIST});
   if (!failed && is_served()) failed = failure("cannot lock", "lock", Errno{EWOULDBLOCK});
   if (!failed) failed = open_lock();
   Check ignored;
@@ -52,6 +80,15 @@ Failure StatusDir::open() {
     supervise_dir_ = {};
   }
   return failed;
+}
+
+// A file that would be replaced and holds somebody's words; null where there is none. In a directory with a state of ours all is ours, and what was
+// planted there is put back.
+const char* StatusDir::foreign_entry() {
+  if (const auto state = recorded_state(); !state || is_state(state->view())) return nullptr;
+  for (const auto& entry : kOwned)
+    if (is_foreign(system_, dir_.get(), entry)) return entry.name;
+  return nullptr;
 }
 
 // Links in the path are the administrator's at the start. Whoever makes one later means to lead us elsewhere.

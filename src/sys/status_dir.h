@@ -64,6 +64,7 @@ class StatusDir {
   [[nodiscard]] const std::string& path() const { return path_; }
 
  private:
+  [[nodiscard]] const char* foreign_entry();
   Failure open_directory();
   Failure open_lock();
   Failure open_control();

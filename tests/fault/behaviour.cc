@@ -273,7 +273,7 @@ TEST_CASE("files of another owner or with a second name are replaced") {
     for (const bool owner : {true, false}) {
       INFO("entry: " << name);
       Bench bench(is_output(name) ? kFiles : "");
-      const auto node = bench.system.put(Bench::path(name), sys::FileType::kRegular, "theirs", 0666);
+      const auto node = bench.system.put(Bench::path(name), sys::FileType::kRegular, "4711", 0666);
       if (owner) node->uid = 4711;
       if (!owner) node->links = 2;
       bench.system.find(sim::kDirectory)->mode = 0700;
@@ -281,7 +281,7 @@ TEST_CASE("files of another owner or with a second name are replaced") {
       bench.run_until(seconds(3));
       CHECK(bench.unsettled() == "");
       CHECK(bench.system.find(Bench::path(name)) != node);
-      CHECK(node->data == "theirs");
+      CHECK(node->data == "4711");
       CHECK(node->mode == 0666);
     }
   }

@@ -140,7 +140,7 @@ TEST_CASE("any call may fail once at start in an old status directory") {
   sweep({"", "",
          [](Bench& b) {
            b.system.put(Bench::path("lock"), sys::FileType::kRegular, "", 0600);
-           b.system.put(Bench::path("control"), sys::FileType::kRegular, "not a FIFO", 0666);
+           b.system.put(Bench::path("control"), sys::FileType::kRegular, "", 0666);
            b.system.put(Bench::path("ok"), sys::FileType::kLink, "/etc/passwd");
            b.system.put(Bench::path("supervise.log"), sys::FileType::kRegular, "old\n", 0666);
            b.system.find("/srv/status")->mode = 0755;

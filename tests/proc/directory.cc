@@ -413,3 +413,33 @@ TEST_CASE("A supervise whose directory was moved away and came back publishes in
   ::kill(first_service, SIGKILL);
   CHECK(alive(first.dir.await_service(first_service)));
 }
+
+TEST_CASE("A directory with a file of the user under one of our names is refused and stays as it is") {
+  for (const std::string name : {"state", "control", "status", "ok", "lock", "svcontrol", "supervise", ".state", ".status"}) {
+    TempDir work;
+    write_file(work / name, "precious\n");
+    const auto result = supervise({"-u", ".", "sleep", "5"}, work.path());
+    INFO(name << ": " << result.err);
+    CHECK(result.code == 100);
+    CHECK_THAT(result.err, contains("not supervise's own: " + name));
+    CHECK(text_of(work / name) == "precious\n");
+    CHECK(std::distance(fs::directory_iterator(work.path()), fs::directory_iterator()) == 1);
+  }
+}
+
+TEST_CASE("Stale entries of other tools and of older versions do not keep a directory from being used") {
+  const std::string record(20, '\1'), of_daemontools(18, '\1');
+  for (const auto& [name, text] : std::map<std::string, std::string>{
+           {"status", record}, {".status", "\n"}, {"lock", "4711\n"}, {"state", "name=svc\nstate=RUNNING\nsupervise_pid=1\n"}, {"ok", ""}, {"supervise/status", of_daemontools}}) {
+    TempDir work;
+    fs::create_directories(work / "d/supervise");
+    write_file(work / ("d/" + name), text);
+    const auto result = supervise({"-u", "d", "sleep", "100"}, work.path());
+    INFO(name << ": " << result.err);
+    REQUIRE(result.code == 0);
+    const StatusDir svc(work / "d");
+    svc.await_service();
+    svc.write("dx");
+    svc.await_exit();
+  }
+}
