@@ -101,6 +101,11 @@ Daemon::Started Daemon::start(const Lines& problems) {
   if (identity_.conf_required) (hello << ", configuration ").printable(identity_.conf);
   note(Level::kNotice, hello.view());
   for (const auto& problem : problems) note(problem.level, problem.text);
+  if (const auto refused = system_.refused(); !refused.view().empty()) {
+    core::Text<256> text;
+    text << "this system refuses " << refused.view() << "; supervise does without";
+    note(Level::kWarning, text.view());
+  }
   if (left_running)
     adopt(*left_running);
   else

@@ -182,7 +182,7 @@ bool Service::check_abilities(sys::System& system, const Loaded& loaded, Lines& 
   const auto before = problems.size();
   for (const auto& demand : kDemands)
     if (demand.is_made(settings_) && !system.can(demand.ability))
-      problems.push_back(loaded.error(demand.key, core::find_key(demand.key)->print(settings_), "needs Linux, and this program was built to be portable"));
+      problems.push_back(loaded.error(demand.key, core::find_key(demand.key)->print(settings_), "needs Linux, and what this system refuses or this program was built without"));
   return problems.size() == before;
 }
 

@@ -22,6 +22,7 @@
 #include "core/strings.h"
 #include "sys/calls.h"
 #include "sys/client.h"
+#include "sys/copying.h"
 #include "sys/entry.h"
 #include "sys/faults.h"
 #include "sys/platform.h"
@@ -30,6 +31,7 @@ namespace sys::platform {
 namespace {
 
 constexpr std::size_t kMaxText = 65536;
+constexpr long kMostDescriptors = 65536;    // that are closed one by one, where there is room for a thousand million
 
 std::string of_process(std::int32_t pid, const char* name) { return "/proc/" + std::to_string(pid) + "/" + name; }
 
@@ -92,6 +94,34 @@ Result<std::string_view> read_start(const char* path, std::span<char> into) {
   return std::string_view(into.data(), size);
 }
 
+bool is_refusal(long result) { return result < 0 && is_refused(Errno{errno}); }
+
+// Each call is made so that it can do nothing: of a descriptor or a process that cannot be. Where there is the call, it says that.
+constexpr unsigned kExchange = 2;    // RENAME_EXCHANGE, which not every C library has
+struct Probe {
+  std::string_view call;
+  bool (*is_refused)();
+};
+constexpr std::array kProbes = {
+    Probe{"splice", [] { return is_refusal(splice(-1, nullptr, -1, nullptr, 1, 0)); }},
+    Probe{"tee", [] { return is_refusal(tee(-1, -1, 1, 0)); }},
+    Probe{"close_range", [] { return is_refusal(syscall(SYS_close_range, INT_MAX, INT_MAX, 0)); }},
+    Probe{"renameat2", [] { return is_refusal(syscall(SYS_renameat2, -1, "a", -1, "b", kExchange)); }},
+    Probe{"pidfd_open", [] { return is_refusal(syscall(SYS_pidfd_open, INT_MAX, 0)); }},
+    Probe{"prctl", [] { int unused = 0; return is_refusal(prctl(PR_GET_CHILD_SUBREAPER, &unused, 0, 0, 0)); }},
+};
+
+bool is_missing(std::string_view call) {
+  const auto* const probe = std::find_if(kProbes.begin(), kProbes.end(), [call](const Probe& p) { return p.call == call; });
+  return probe != kProbes.end() && probe->is_refused();
+}
+
+// Whether output goes through our memory.
+bool copies() {
+  static const bool must = is_missing("splice") || is_missing("tee");
+  return must;
+}
+
 [[gnu::noinline]] Result<std::size_t> copy_over(int from, int to, std::int64_t offset, std::size_t n) {
   std::array<char, 16384> bytes;
   const auto waiting = peek(from, std::span(bytes).first(std::min(n, bytes.size())));
@@ -105,12 +135,26 @@ Result<std::string_view> read_start(const char* path, std::span<char> into) {
 }  // namespace
 
 std::string_view suffix() { return {}; }
-bool can(Ability) { return true; }
+
+bool can(Ability ability) {
+  switch (ability) {
+    case Ability::kMoveAtOnce: return !copies();
+    case Ability::kTellProcesses: return getpid() == 1 || !is_missing("prctl");
+    case Ability::kNameSenders: break;
+  }
+  return true;
+}
+
+core::Text<128> refused() {
+  core::Text<128> names;
+  for (const auto& probe : kProbes)
+    if (probe.is_refused()) names << (names.view().empty() ? "" : ", ") << probe.call;
+  return names;
+}
 
 int search_flag() { return O_PATH; }
 
 Status exchange(int dir, const char* one, const char* other) {
-  constexpr unsigned kExchange = 2;    // RENAME_EXCHANGE, which not every C library has
   return status_of(static_cast<int>(syscall(SYS_renameat2, dir, one, dir, other, kExchange)));
 }
 
@@ -136,12 +180,14 @@ core::Text<40> path_of_descriptor(std::int32_t pid, int number) {
 
 // Where a file system can't splice, being killed between the write and the taking doubles what was written.
 [[gnu::noinline]] Result<std::size_t> move(int from, int to, std::int64_t offset, std::size_t n) {
+  if (copies()) return copying::move(from, to, offset, n);
   loff_t at = offset;
   const auto moved = count_of(retried([&] { return splice(from, nullptr, to, &at, n, SPLICE_F_NONBLOCK); }));
   return moved || moved.error().number != EINVAL ? moved : copy_over(from, to, offset, n);
 }
 
 [[gnu::noinline]] Result<std::size_t> peek(int from, std::span<char> into) {
+  if (copies()) return copying::peek(from, into);
   std::array<int, 2> through{};
   if (pipe2(through.data(), O_CLOEXEC | O_NONBLOCK) < 0) return Errno{errno};
   auto n = count_of(retried([&] { return tee(from, through[1], into.size(), SPLICE_F_NONBLOCK); }));
@@ -151,7 +197,7 @@ core::Text<40> path_of_descriptor(std::int32_t pid, int number) {
   return n;
 }
 
-bool holds(int) { return false; }
+bool holds(int from) { return copies() && copying::holds(from); }
 
 void enlarge(int fifo, std::size_t n) { (void)fcntl(fifo, F_SETPIPE_SZ, static_cast<int>(n)); }
 
@@ -283,7 +329,7 @@ void ask_for_exact_waits() { prctl(PR_SET_TIMERSLACK, 1000, 0, 0, 0); }
 void close_descriptors(int first, int last) {
   if (syscall(SYS_close_range, first, last, 0) == 0) return;
   const auto most = sysconf(_SC_OPEN_MAX);
-  const auto limit = most < 0 ? last + 1L : std::min(most, last + 1L);
+  const auto limit = std::min({most < 0 ? kMostDescriptors : most, last + 1L, kMostDescriptors});
   for (int fd = first; fd < limit; ++fd) ::close(fd);
 }
 

@@ -21,6 +21,9 @@ namespace sys::platform {
 [[nodiscard]] std::string_view suffix();
 // Portable: none.
 [[nodiscard]] bool can(Ability ability);
+// The calls that this system does not have, or refuses, although it is Linux: `splice, tee`. What is done instead is in
+// src/README.md. Portable: empty.
+[[nodiscard]] core::Text<128> refused();
 
 // ---- Files.
 

@@ -147,6 +147,7 @@ void restore_signals() {
 }
 
 bool RealSystem::can(Ability ability) { return platform::can(ability); }
+core::Text<128> RealSystem::refused() { return platform::refused(); }
 
 Result<int> RealSystem::open(int dir, const char* name, OpenMode mode, unsigned permissions) {
   const int fd = retried([&] { return openat(dir, name, flags_of(mode), permissions); });

@@ -8,6 +8,7 @@ namespace sys {
 class RealSystem final : public System {
  public:
   bool can(Ability ability) override;
+  core::Text<128> refused() override;
   Result<int> open(int dir, const char* name, OpenMode mode, unsigned permissions) override;
   void close(int fd) override;
   Result<std::size_t> read(int fd, std::span<char> into) override;

@@ -158,6 +158,8 @@ class System {
   virtual ~System() = default;
 
   [[nodiscard]] virtual bool can(Ability) { return true; }
+  // The names of calls without which we have to do, as this system refuses them; empty: none.
+  [[nodiscard]] virtual core::Text<128> refused() { return {}; }
 
   // Files. `dir` is a directory's descriptor or kWorkingDirectory; `name` is null-terminated.
   virtual Result<int> open(int dir, const char* name, OpenMode mode, unsigned permissions) = 0;
