@@ -14,19 +14,34 @@ bool is_ours(System& system, const FileInfo& info, FileType type) {
   return info.type == type && info.uid == system.own_uid() && (type == FileType::kDirectory || info.links == 1);
 }
 
-// Takes whatever bears the name out of the way: removed, or where that can't be, or it is a file whose content is worth
-// `kKeep`, renamed to NAME.replaced.
-enum class Content { kDrop, kKeep };
-Status put_aside(System& system, int dir, const char* name, Content content = Content::kDrop) {
-  core::Text<64> aside;
-  aside << name << ".replaced";
-  const auto info = system.stat_at(dir, name);
-  const bool keep = content == Content::kKeep && info && info->type == FileType::kRegular && info->size != 0;
-  if (keep && system.rename(dir, name, aside.c_str())) return ok();
+// Gives it a name that nothing has yet: NAME.replaced, NAME.replaced.1, and so on.
+Status rename_aside(System& system, int dir, const char* name) {
+  constexpr int kMost = 10'000;
+  for (int i = 0; i < kMost; ++i) {
+    core::Text<300> aside;
+    aside << name << ".replaced";
+    if (i != 0) aside << '.' << i;
+    const auto taken = system.stat_at(dir, aside.c_str());
+    if (!taken && taken.error().number == ENOENT) return system.rename(dir, name, aside.c_str());
+    if (!taken) return taken.error();
+  }
+  return Errno{EEXIST};
+}
+
+// Takes whatever bears the name out of the way: removed, or where that can't be, renamed.
+Status make_room(System& system, int dir, const char* name) {
   const auto removed = system.remove(dir, name);
   if (removed || removed.error().number == ENOENT) return ok();
   if (system.remove_directory(dir, name)) return ok();
-  return system.rename(dir, name, aside.c_str());
+  return rename_aside(system, dir, name);
+}
+
+// The same, but what is not an empty file is renamed.
+Status put_aside(System& system, int dir, const char* name) {
+  const auto info = system.stat_at(dir, name);
+  if (!info) return info.error().number == ENOENT ? ok() : info.error();
+  const bool is_empty = info->type == FileType::kRegular && info->size == 0;
+  return is_empty ? make_room(system, dir, name) : rename_aside(system, dir, name);
 }
 
 // Opens `name` if it is an entry of ours of that type. ENOENT where there is none, EINVAL where there is another thing.
@@ -59,7 +74,7 @@ Status set_access(System& system, int fd, unsigned mode, std::uint32_t group) {
 }
 
 Result<UniqueFd> make_file(System& system, int dir, const char* name, unsigned mode) {
-  if (const auto aside = put_aside(system, dir, name); !aside) return aside.error();
+  if (const auto aside = make_room(system, dir, name); !aside) return aside.error();
   return owned(system, system.open(dir, name, OpenMode::kCreateToRewrite, mode));
 }
 
@@ -83,7 +98,7 @@ Result<UniqueFd> open_file(System& system, int dir, const char* name, unsigned m
   }
   if (!fd) {
     if (!is_obstacle(fd.error())) return fd;
-    if (const auto aside = put_aside(system, dir, name, Content::kKeep); !aside) return aside.error();
+    if (const auto aside = put_aside(system, dir, name); !aside) return aside.error();
     return owned(system, system.open(dir, name, fresh, mode));
   }
   if (const auto set = set_access(system, fd->get(), mode, kKeepGroup); !set) return set.error();
@@ -94,7 +109,7 @@ Result<UniqueFd> open_fifo(System& system, int dir, const char* name, OpenMode h
   auto fd = open_ours(system, dir, name, FileType::kFifo, how);
   if (!fd) {
     if (fd.error().number != ENOENT && !is_obstacle(fd.error())) return fd;
-    if (const auto aside = put_aside(system, dir, name); !aside) return aside.error();
+    if (const auto aside = make_room(system, dir, name); !aside) return aside.error();
     if (const auto made = system.make_fifo(dir, name, mode); !made) return made.error();
     fd = open_ours(system, dir, name, FileType::kFifo, how);
     if (!fd) return fd;
@@ -107,7 +122,7 @@ Result<UniqueFd> open_subdirectory(System& system, int dir, const char* name, un
   auto fd = open_ours(system, dir, name, FileType::kDirectory, OpenMode::kDirectory);
   if (!fd) {
     if (fd.error().number != ENOENT && !is_obstacle(fd.error())) return fd;
-    if (const auto aside = put_aside(system, dir, name); !aside) return aside.error();
+    if (const auto aside = make_room(system, dir, name); !aside) return aside.error();
     if (const auto made = system.make_directory(dir, name, mode); !made) return made.error();
     fd = open_ours(system, dir, name, FileType::kDirectory, OpenMode::kDirectory);
     if (!fd) return fd;
@@ -120,7 +135,7 @@ Status ensure_link(System& system, int dir, const char* name, const char* target
   std::array<char, 64> found{};
   const auto n = system.read_link(dir, name, found);
   if (n && std::string_view(found.data(), *n) == target) return ok();
-  if (const auto aside = put_aside(system, dir, name); !aside) return aside;
+  if (const auto aside = make_room(system, dir, name); !aside) return aside;
   return system.make_link(target, dir, name);
 }
 
