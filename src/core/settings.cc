@@ -476,4 +476,12 @@ const Key* find_key(string_view name) {
   return key == kKeys.end() ? nullptr : &*key;
 }
 
+int descriptor_of(std::string_view path) {
+  constexpr std::array<std::string_view, 3> kNames = {"/dev/stdin", "/dev/stdout", "/dev/stderr"};
+  for (std::size_t i = 0; i < kNames.size(); ++i)
+    if (path == kNames[i]) return static_cast<int>(i);
+  constexpr std::string_view kNumbers = "/dev/fd/";
+  return path.starts_with(kNumbers) ? parse_number<int>(path.substr(kNumbers.size())).value_or(-1) : -1;
+}
+
 }  // namespace core

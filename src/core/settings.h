@@ -30,7 +30,7 @@ struct FileMode {
 
 // Where one of the service's two outputs goes.
 struct OutputSettings {
-  std::string logfile;                   // a path, none or inherit; empty: the file of that name in DIR
+  std::string logfile;                   // a path, none, inherit or the name of a descriptor; empty: the file of that name in DIR
   std::uint64_t maxbytes = 50 << 20;     // 0: no limit, the service writes the file itself
   unsigned backups = 10;
   LogPeriod rotate;
@@ -81,5 +81,8 @@ struct Key {
 
 // The key called `name`; null if there is none.
 [[nodiscard]] const Key* find_key(std::string_view name);
+
+// The descriptor that a path such as /dev/stdout or /dev/fd/N is a name of; -1: none.
+[[nodiscard]] int descriptor_of(std::string_view path);
 
 }  // namespace core

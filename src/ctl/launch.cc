@@ -5,7 +5,7 @@
 #include "core/conf.h"
 #include "core/strings.h"
 #include "sys/client.h"
-#include "sys/entry.h"
+#include "sys/trusted.h"
 #include "sys/process.h"
 
 namespace ctl {
@@ -49,10 +49,10 @@ std::vector<string> supervise_words(sys::System& system, const Request& request)
   return words;
 }
 
-// Whether what is in there was put there by root or us.
-bool is_trusted(sys::System& system, const string& path) {
-  const auto info = system.stat_at(sys::kWorkingDirectory, path.c_str());
-  return info && (info->uid == 0 || info->uid == system.own_uid()) && (info->mode & 0002U) == 0;
+// What others can do to it. Where that is nothing, the path leads to the same file when it is executed.
+sys::Flaw flaw_of(sys::System& system, const string& path) {
+  const auto place = sys::find_place(system, path, sys::Links::kAll);
+  return place && place->entry ? place->flaw : sys::Flaw::kPath;
 }
 
 bool has_command(std::string_view settings) {
@@ -90,8 +90,8 @@ Start find_start(sys::System& system, const Request& request, const ServiceRef& 
     return failed("no supervise runs there, and nothing says what it would run: " + string(looked) + ", and there is no " + run, service.exists ? kNotRunning : kUnknown);
   }
   // It would be run with our rights.
-  if (!is_trusted(system, run) || !is_trusted(system, dir))
-    return failed("not started: " + run + " belongs to somebody else, or may be written by everybody", kFailed);
+  for (const auto& path : {run, dir})
+    if (const auto flaw = flaw_of(system, path); flaw != sys::Flaw::kNone) return failed("not started: " + path + " " + sys::to_text(flaw), kFailed);
   words.resize(1);
   if (!conf.empty()) words.insert(words.end(), {"-F", conf});    // it has passed the check, and would not be found from there
   words.insert(words.end(), {"-u", dir, "./run"});
@@ -102,7 +102,7 @@ std::vector<string> configured_services(sys::System& system, const Request& requ
   std::vector<string> names;
   const auto path = conf_of(system, request);
   if (path.empty()) return names;
-  const auto text = sys::read_file(system, path.c_str(), kMaxFile);
+  const auto text = sys::read_file(system, path, kMaxFile, sys::Trust::kPlace);
   if (!text) return names;
   for (const auto& section : core::parse_conf(*text).sections) {
     const auto has_command = [](const core::Conf::Item& item) { return item.key == "command"; };

@@ -10,6 +10,7 @@
 #include "ctl/output.h"
 #include "ctl/services.h"
 #include "sys/entry.h"
+#include "sys/trusted.h"
 #include "sys/error_text.h"
 #include "sys/process.h"
 #include "sys/real_system.h"
@@ -75,7 +76,7 @@ std::vector<Measured> measure(sys::System& system, std::vector<Row> rows) {
     const auto& view = measured.row.view;
     measured.usage = processes.usage_of(view);
     if (!view.heartbeat.empty())
-      if (const auto info = system.stat_following(view.heartbeat.c_str())) measured.heartbeat_age = now - info->modified;
+      if (const auto info = sys::look_at(system, view.heartbeat)) measured.heartbeat_age = now - info->modified;
     out.push_back(std::move(measured));
   }
   return out;
@@ -108,7 +109,7 @@ int watch(sys::System& system, const Request& request) {
   while (output_failure().number == 0) {
     // Watched before they are read, so that nothing is missed; and what is no status directory may become one.
     changes.watch(root);
-    if (const auto names = sys::list_directory(root))
+    if (const auto names = sys::list_directory(system, root))
       for (const auto& name : *names) {
         changes.watch(root + "/" + name);
         changes.watch(root + "/" + name + "/supervise");

@@ -10,6 +10,7 @@
 #include "sys/entry.h"
 #include "sys/error_text.h"
 #include "sys/process.h"
+#include "sys/trusted.h"
 
 namespace ctl {
 namespace {
@@ -22,8 +23,9 @@ bool is_pattern(std::string_view word) { return word.find_first_of("*?[") != std
 string error_text(sys::Errno error) { return string(sys::error_text(error.number)); }
 
 // The rest is done relative to it, and follows no link: a service may own its directory.
-sys::Result<sys::UniqueFd> open_directory(sys::System& system, const ServiceRef& service) {
-  return sys::owned(system, system.open(sys::kWorkingDirectory, service.dir.c_str(), OpenMode::kSearchFollowing, 0));
+sys::Result<sys::UniqueFd> open_directory(sys::System& system, const string& path) {
+  auto opened = sys::open_directory(system, path, sys::Links::kAll, sys::Missing::kFail, OpenMode::kSearch);
+  return opened ? sys::Result(std::move(opened->fd)) : opened.error();
 }
 
 // What was exchanged while it was read is the spare by now, and may be written to: it is read again.
@@ -78,7 +80,7 @@ bool is_status_directory(sys::System& system, const string& dir) {
 
 // The services below `root`/`prefix`, which may be some directories deep.
 void add_services(sys::System& system, const string& root, const string& prefix, std::vector<string>& into, unsigned depth = 3) {
-  const auto names = sys::list_directory(root + "/" + prefix);
+  const auto names = sys::list_directory(system, root + "/" + prefix);
   if (!names) return;
   for (const auto& entry : *names) {
     if (entry[0] == '.') continue;
@@ -175,7 +177,7 @@ Selection select(sys::System& system, const string& root, const std::vector<stri
   // One name is found without the others.
   const auto list = [&] {
     if (listed) return;
-    const auto names_of_root = sys::list_directory(root);
+    const auto names_of_root = sys::list_directory(system, root);
     listed = names_of_root ? sys::Errno{} : names_of_root.error();
     if (names_of_root) add_services(system, root, "", known);
     std::sort(known.begin(), known.end());
@@ -229,7 +231,7 @@ Selection select(sys::System& system, const string& root, const std::vector<stri
 
 Reading read(sys::System& system, const ServiceRef& service) {
   Reading out;
-  const auto dir = open_directory(system, service);
+  const auto dir = open_directory(system, service.dir);
   const auto failed = [&](const char* entry, sys::Errno error) {
     out.error = explained(system, service, entry, error);
     return out;
@@ -276,7 +278,7 @@ Complaint not_supervised(const ServiceRef& service) {
 }
 
 Complaint send(sys::System& system, const ServiceRef& service, std::string_view letters) {
-  const auto dir = open_directory(system, service);
+  const auto dir = open_directory(system, service.dir);
   const auto fifo = dir ? open_fifo(system, dir->get(), "control") : sys::Result<sys::UniqueFd>(dir.error());
   if (!fifo) {
     const auto error = fifo.error().number;
@@ -292,13 +294,14 @@ Complaint send(sys::System& system, const ServiceRef& service, std::string_view 
 
 sys::Result<sys::UniqueFd> open_log(sys::System& system, const ServiceRef& service, const string& path, OpenMode mode) {
   const auto slash = path.rfind('/');
-  auto dir = open_directory(system, service);
+  auto dir = open_directory(system, service.dir);
   if (!dir) return dir.error();
-  const auto own = system.stat(dir->get()), named = system.stat_following(path.substr(0, slash + 1).c_str());
-  if (!own || !named) return own ? named.error() : own.error();
+  auto named = open_directory(system, path.substr(0, slash + 1));
+  if (!named) return named;
+  const auto own = system.stat(dir->get()), there = system.stat(named->get());
+  if (!own || !there) return own ? there.error() : own.error();
   // Elsewhere the path is the administrator's.
-  if (!sys::is_same_file(*own, *named)) dir = sys::owned(system, system.open(sys::kWorkingDirectory, path.substr(0, slash + 1).c_str(), OpenMode::kSearchFollowing, 0));
-  if (!dir) return dir.error();
+  if (!sys::is_same_file(*own, *there)) dir = std::move(named);
   const auto* name = path.c_str() + slash + 1;
   if (mode != OpenMode::kRead) return sys::open_to_rewrite(system, dir->get(), name);
   auto fd = sys::owned(system, system.open(dir->get(), name, mode, 0));

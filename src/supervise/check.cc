@@ -104,7 +104,7 @@ Lines check_every_section(sys::System& system, const Identity& identity, const c
 
 Checked check_configuration(sys::System& system, const Identity& identity) {
   Checked out;
-  const auto conf = read_configuration(system, identity.conf, identity.conf_required, out.problems);
+  const auto conf = read_configuration(system, identity.configuration(), out.problems);
   if (!conf) return out;
   const bool one_service = !identity.name.empty();
   auto loaded = resolve_settings(*conf, identity.file(), one_service ? identity.name : string(kGlobal));

@@ -42,7 +42,7 @@ void take_command(const Identity& identity, Loaded& loaded, Level level) {
 }
 
 std::optional<Service> load_service(sys::System& system, const Identity& identity, Lines& problems) {
-  const auto conf = read_configuration(system, identity.conf, identity.conf_required, problems);
+  const auto conf = read_configuration(system, identity.configuration(), problems);
   if (!conf) return std::nullopt;
   auto loaded = resolve_settings(*conf, identity.file(), identity.name);
   take_command(identity, loaded, Level::kFatal);

@@ -27,6 +27,7 @@ struct Identity {
   std::string host;
   std::string conf;                        // absolute, empty: none
   bool conf_required = false;
+  bool conf_named = true;                  // on the command line
   std::vector<std::string> command;        // of the command line; empty: the configuration's
   std::string hook;                        // -r; empty: none
   core::Nanos hook_reset{0};               // -t
@@ -38,6 +39,7 @@ struct Identity {
   std::optional<Handover> handover;        // of the program that this process was before
   std::string state;                       // that it handed over; empty: none
 
+  [[nodiscard]] Configuration configuration() const { return {conf, conf_required, conf_named}; }
   // The file that is read; empty: none is there.
   [[nodiscard]] std::string file() const { return conf_required ? conf : std::string(); }
 };

@@ -136,7 +136,7 @@ void Daemon::send_alarms() {
     if (!problem) return;
     core::Text<256> text;
     text << "alarm program ";
-    text.printable(alarm_->program(problem->kind)) << " cannot be run: " << sys::error_text(problem->failure.cause);
+    text.printable(alarm_->program(problem->kind)) << " cannot be run: " << sys::why_not_run(problem->failure.cause);
     note(Level::kWarning, text.view());
   }
 }

@@ -158,7 +158,7 @@ void Daemon::run_hook(int n) {
   if (!failure) return;
   core::Text<256> text;
   text << "restart script ";
-  text.printable(identity_.hook) << " cannot be run: " << sys::error_text(failure->cause);
+  text.printable(identity_.hook) << " cannot be run: " << sys::why_not_run(failure->cause);
   note(Level::kWarning, text.view());
   step(core::event::HookEnded{});
 }
@@ -239,7 +239,7 @@ const Process* Daemon::choose_main(const Orphans& orphans) {
   if (orphans.size() == 1) return orphans.begin();
   const auto& path = service_.pidfile_path();
   if (path.empty()) return nullptr;
-  const auto text = sys::read_file(system_, path.c_str(), kMaxPidFile);
+  const auto text = sys::read_file(system_, path, kMaxPidFile, sys::Trust::kPlace);
   const auto pid = text ? core::parse_number<std::int32_t>(core::trim(text->substr(0, text->find('\n')))) : std::nullopt;
   const auto* named = std::find_if(orphans.begin(), orphans.end(), [&](const Process& p) { return pid == p.pid && !p.info.dead; });
   return named == orphans.end() ? nullptr : named;

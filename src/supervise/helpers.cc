@@ -4,6 +4,8 @@
 #include <cerrno>
 #include <csignal>
 
+#include "sys/trusted.h"
+
 namespace supervise {
 
 namespace {
@@ -17,6 +19,8 @@ std::optional<core::StartFailure> Helpers::start(HelperKind kind, sys::Spawn spa
   if (free == helpers_.end()) return core::StartFailure{core::Stage::kFork, EAGAIN};
   spawn.leads = sys::Leads::kSession;
   spawn.umask = umask_;
+  if (sys::flaw_of_program(system_, spawn.arguments[0], spawn.environment) != sys::Flaw::kNone)
+    return core::StartFailure{core::Stage::kExec, sys::kUntrusted};
   const bool limited = limit != core::Nanos::zero();
   // For those that outlive us, and a little later.
   if (limited) spawn.time_limit = static_cast<unsigned>(std::min<std::int64_t>(limit / core::seconds(1), kMaxLimit)) + 2;

@@ -4,6 +4,7 @@
 #include <cerrno>
 
 #include "sys/entry.h"
+#include "sys/trusted.h"
 
 namespace supervise {
 namespace {
@@ -72,12 +73,13 @@ core::Text<400> LogProcessor::begin(const LogWriter& log) {
     spawn.time_limit = kTimeLimit;
     spawn.umask = 077;
     spawn.ends_with_us = true;
-    const auto spawned = system_.spawn(spawn);
+    const auto flaw = sys::flaw_of_program(system_, arguments_.front(), environment_);
+    const auto spawned = flaw == sys::Flaw::kNone ? system_.spawn(spawn) : sys::Spawned{0, core::StartFailure{core::Stage::kExec, sys::kUntrusted}};
     if (spawned.failure) {
       (void)system_.remove(log.directory(), unfinished(spec).c_str());
       problem.clear();
       problem << "log_processor ";
-      problem.printable(arguments_.front()) << " cannot be run: " << sys::error_text(spawned.failure->cause);
+      problem.printable(arguments_.front()) << " cannot be run: " << sys::why_not_run(spawned.failure->cause);
       return problem;
     }
     pid_ = spawned.pid;

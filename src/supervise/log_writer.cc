@@ -8,6 +8,7 @@
 
 #include "sys/entry.h"
 #include "sys/event_log.h"
+#include "sys/trusted.h"
 
 namespace supervise {
 namespace {
@@ -107,18 +108,16 @@ Progress LogWriter::advance(core::Now now) {
 }
 
 sys::Result<sys::UniqueFd> LogWriter::open_directory() {
-  if (spec_.in_status_directory) {
-    auto opened = sys::open_directory_strictly(system_, spec_.directory, sys::Missing::kFail);
-    if (!opened) return opened.error();
-    return std::move(opened->fd);
-  }
-  auto fd = sys::owned(system_, system_.open(sys::kWorkingDirectory, spec_.directory.c_str(), sys::OpenMode::kDirectoryFollowing, 0));
+  const auto links = spec_.in_status_directory ? sys::Links::kNone : sys::Links::kAll;
+  auto opened = sys::open_directory(system_, spec_.directory, links, sys::Missing::kFail, sys::OpenMode::kSearch);
+  if (opened) return std::move(opened->fd);
+  if (spec_.in_status_directory || (opened.error().number != ENOENT && opened.error().number != ELOOP)) return opened.error();
   // Whoever has removed it has a moment to put it back as it was; one that was never seen is made at once.
-  const bool missing = !fd && fd.error().number == ENOENT;
-  if (!missing || !std::exchange(misses_directory_, missing)) return fd;
-  auto made = sys::open_directory_path(system_, spec_.directory);
-  if (!made) return made.error();
-  return std::move(made->fd);
+  if (opened.error().number == ENOENT && !std::exchange(misses_directory_, true)) return opened.error();
+  opened = sys::open_log_directory(system_, spec_.directory);
+  if (!opened) return opened.error();
+  put_aside_ = put_aside_ || opened->put_aside;
+  return std::move(opened->fd);
 }
 
 Failure LogWriter::open() {
@@ -134,6 +133,7 @@ Failure LogWriter::open() {
   }
   auto file = sys::open_file(system_, dir->get(), spec_.name.c_str(), mode_, sys::Writing::kAnywhere);
   if (!file) return problem("cannot open", file.error());
+  put_aside_ = put_aside_ || (found && !ours);
   if (!ours && group_ != sys::kKeepGroup) (void)sys::set_access(system_, file->get(), mode_, group_);
   // It was in its place all the time, and only the look had failed.
   const auto was = owed_.from ? system_.stat(owed_.from.get()) : sys::Result<sys::FileInfo>(Errno{EBADF}), is = system_.stat(file->get());

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 
 #include "core/log_file.h"
 #include "sys/entry.h"
@@ -40,6 +41,9 @@ class LogWriter {
 
   // What keeps it from writing, as of the last kFailed.
   [[nodiscard]] const sys::Failure& failure() const { return failure_; }
+
+  // Whether, since the last question, something that was not ours had to be put aside for the file or its directory.
+  [[nodiscard]] bool has_put_aside() { return std::exchange(put_aside_, false); }
 
   // The file is rotated as soon as no line is split by it.
   void ask_rotation() { rotation_asked_ = true; }
@@ -82,6 +86,7 @@ class LogWriter {
   bool split_ = false;               // the file begins with the rest of a line
   bool rotation_asked_ = false;
   bool misses_directory_ = true;
+  bool put_aside_ = false;
   bool has_claimed_ = false;         // or tried to
   core::Instant grows_until_{};      // rotation has failed: the file grows till then
   unsigned rotations_ = 0;

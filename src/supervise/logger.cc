@@ -92,6 +92,13 @@ bool Logger::turn() {
     report(sys::Level::kNotice, text.view());
   }
   log.troubled = fails;
+  if (log.writer.has_put_aside()) {
+    core::Text<400> text;
+    text << "put aside, as it is a link or not ours: what was in the place of ";
+    text.printable(log.writer.spec().directory) << '/';
+    text.printable(log.writer.spec().name);
+    report(sys::Level::kWarning, text.view());
+  }
   return progress;
 }
 

@@ -37,6 +37,15 @@ void print_problems(const Lines& problems) {
   for (const auto& problem : problems) complain(problem.text, 0);
 }
 
+// Of the supervise before this one; what is not ours in its place says nothing.
+std::string recorded_state(sys::System& system, const std::string& directory) {
+  std::array<char, core::kStateMax> text;
+  const auto dir = sys::open_directory(system, directory, sys::Links::kAll, sys::Missing::kFail, sys::OpenMode::kSearch);
+  const auto fd = dir ? sys::open_to_read(system, dir->fd.get(), "state") : sys::Result<sys::UniqueFd>(dir.error());
+  const auto n = fd ? system.read(fd->get(), text) : sys::Result<std::size_t>(fd.error());
+  return {text.data(), n ? *n : 0};
+}
+
 Identity identify(sys::System& system, const Options& options, const std::optional<Handover>& handover) {
   Identity identity;
   identity.handover = handover;
@@ -46,7 +55,7 @@ Identity identify(sys::System& system, const Options& options, const std::option
     identity.name = service_name(identity.directory);
   }
   identity.host = sys::host_name();
-  identity.conf_required = !options.conf.empty();
+  identity.conf_required = identity.conf_named = !options.conf.empty();
   identity.conf = sys::absolute_path(identity.conf_required ? options.conf : kDefaultConf);
   // A file that is there at the start is missed if it is gone at `r`.
   if (system.stat_at(sys::kWorkingDirectory, identity.conf.c_str())) identity.conf_required = true;
@@ -55,21 +64,11 @@ Identity identify(sys::System& system, const Options& options, const std::option
   identity.hook_reset = options.hook_reset;
   identity.inherited.environment = environ;
   // A service that is running already was told the name that its supervise had chosen.
-  const auto recorded = sys::read_file(system, (identity.directory + "/state").c_str(), core::kStateMax);
-  identity.inherited.notify_name = core::recorded_notify_name(!identity.state.empty() ? identity.state : recorded ? *recorded : "");
+  identity.inherited.notify_name = core::recorded_notify_name(!identity.state.empty() ? identity.state : recorded_state(system, identity.directory));
   if (identity.inherited.notify_name.empty()) identity.inherited.notify_name = "supervise-" + sys::random_name();
   identity.program = sys::own_program();
   identity.foreground = options.foreground;
   return identity;
-}
-
-// A file that was not named is used as it is found, and what is in it is run: nobody else may have put it there.
-std::string distrust(sys::System& system, const Identity& identity) {
-  const auto info = system.stat_following(identity.conf.c_str());
-  if (!info) return {};
-  const bool stranger = info->uid != 0 && info->uid != system.own_uid();
-  if (!stranger && (info->mode & 0002U) == 0) return {};
-  return identity.conf + (stranger ? " belongs to somebody else" : " may be written by everybody") + "; it is used only if it is named with -F";
 }
 
 void print_settings(const core::Settings& settings) {
@@ -131,8 +130,8 @@ std::optional<int> start(sys::System& system, Identity identity) {
   if (!resumes) sys::take_over_signals(sys::Signalling::kDaemon);
   sys::become_subreaper();
 
-  if (service->settings().output.logfile == "inherit") launch.keep(1);
-  if (service->settings().errors.logfile == "inherit") launch.keep(2);
+  for (const auto& [output, own] : {std::pair(&service->settings().output, 1), std::pair(&service->settings().errors, 2)})
+    if (const int kept = output->logfile == "inherit" ? own : core::descriptor_of(output->logfile); kept >= 0) launch.keep(kept);
   g_daemon.emplace(system, std::move(identity), std::move(*service));
   auto started = g_daemon->start(problems);
   // A service is there, and nobody else who would look after it.
@@ -186,8 +185,6 @@ int wrap(sys::System& system, core::Settings settings) {
   auto identity = identify(system, options, handover);
   if (!options.directory.empty() && identity.directory.empty())
     return complain("the working directory is gone; name DIR absolutely", kSystemError);
-  if (options.conf.empty())
-    if (const auto distrusted = distrust(system, identity); !distrusted.empty()) return complain(distrusted, kUsage);
   if (options.mode == Options::Mode::kCheck) return check(system, identity);
   if (asked) {
     Lines problems;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "sys/entry.h"
+#include "sys/trusted.h"
 #include "sys/process.h"
 #include "sys/signal.h"
 
@@ -22,9 +23,12 @@ constexpr core::Nanos kPatience = core::seconds(1), kRelock = std::chrono::milli
 
 Failure failure(const char* doing, const char* object, sys::Errno error) { return {doing, object, error}; }
 
-bool is_regular_or_missing(sys::System& system, const std::string& path) {
-  const auto info = system.stat_at(sys::kWorkingDirectory, path.c_str());
-  return !info || info->type == sys::FileType::kRegular;
+// What is no file, such as a terminal, cannot be rotated, nor is a link that is the administrator's. What another has put there is
+// put aside.
+bool can_be_rotated(sys::System& system, const std::string& path) {
+  const auto place = sys::find_place(system, path, sys::Links::kTrusted);
+  if (!place || !place->entry) return !place || !place->by_link;
+  return !place->fixed || (place->entry->type == sys::FileType::kRegular && !place->by_link);
 }
 
 // The copy of supervise that becomes the logger.
@@ -49,19 +53,23 @@ struct Run {
 Output::Output(sys::System& system, Helpers& helpers, const char* const* environment)
     : system_(system), helpers_(helpers), environment_(environment) {}
 
-Output::Target Output::target_of(const core::OutputSettings& settings, const Service& service, const char* file, const std::string& path) {
+Output::Target Output::target_of(const core::OutputSettings& settings, const Service& service, const Names& names, const std::string& path) {
   Target target;
   const auto& logfile = settings.logfile;
   if (logfile == "none") return target;
   target.kind = Kind::kInherit;
+  target.inherited = names.inherited;
   if (logfile == "inherit") return target;
+  if (const int number = core::descriptor_of(logfile); number >= 0) {
+    target.inherited = number;
+    return target;
+  }
   auto& spec = target.spec;
   const auto slash = logfile.rfind('/');
   spec.in_status_directory = !logfile.starts_with('/');
   spec.directory = spec.in_status_directory ? path : slash == 0 ? "/" : logfile.substr(0, slash);
-  spec.name = logfile.empty() ? file : logfile.substr(slash + 1);
-  // What is no file, such as a terminal, cannot be rotated.
-  const bool is_log = settings.maxbytes != 0 && (spec.in_status_directory || is_regular_or_missing(system_, logfile));
+  spec.name = logfile.empty() ? names.file : logfile.substr(slash + 1);
+  const bool is_log = settings.maxbytes != 0 && (spec.in_status_directory || can_be_rotated(system_, logfile));
   target.kind = is_log ? Kind::kLog : Kind::kFile;
   if (!is_log) return target;
   spec.maxbytes = settings.maxbytes;
@@ -78,13 +86,13 @@ Failure Output::open(const Service& service, int dir, int inner, const std::stri
   path_ = path;
   null_ = null;
   const auto& settings = service.settings();
-  std::array targets = {target_of(settings.output, service, kNames[0].file, path), target_of(settings.errors, service, kNames[1].file, path)};
+  std::array targets = {target_of(settings.output, service, kNames[0], path), target_of(settings.errors, service, kNames[1], path)};
   const auto& [output, errors] = targets;
   const bool shared = output.kind == errors.kind && output.spec.directory == errors.spec.directory && output.spec.name == errors.spec.name;
   redirection_wanted_ = settings.redirect_stderr || (shared && (output.kind == Kind::kLog || output.kind == Kind::kFile));
   if (redirection_wanted_) targets[1] = {};
   wanted_ = std::move(targets);
-  usual_ = {target_of({}, service, kNames[0].file, path), target_of({}, service, kNames[1].file, path)};
+  usual_ = {target_of({}, service, kNames[0], path), target_of({}, service, kNames[1], path)};
   bool changed = processor_ != settings.log_processor;
   processor_ = settings.log_processor;
   // A FIFO stays what it is, and so does what the service that runs now writes to it.
@@ -220,17 +228,18 @@ Failure Output::open_file(std::size_t which) {
   auto& stream = streams_[which];
   const auto& spec = stream.target.spec;
   stream.path = path_of(stream.target);
-  const auto open = [&] {
-    return spec.in_status_directory ? sys::open_file(system_, dir_, spec.name.c_str(), kPrivate)
-                                    : sys::owned(system_, system_.open(sys::kWorkingDirectory, stream.path.c_str(), sys::OpenMode::kAppendFollowing, kPrivate));
-  };
-  auto fd = open();
-  if (!fd && fd.error().number == ENOENT && !spec.in_status_directory) {
-    (void)sys::open_directory_path(system_, spec.directory);
-    fd = open();
+  const auto cannot = [&](sys::Errno error) { return failure("cannot open", stream.path.c_str(), error); };
+  if (spec.in_status_directory) {
+    auto fd = sys::open_file(system_, dir_, spec.name.c_str(), kPrivate);
+    if (!fd) return cannot(fd.error());
+    stream.writer = std::move(*fd);
+  } else {
+    auto opened = sys::open_log(system_, stream.path, kPrivate);
+    if (!opened) return cannot(opened.error());
+    stream.writer = std::move(opened->fd);
+    stream.named = true;
+    if (opened->put_aside) return failure("put aside, as it is a link or not ours: what was in the place of", stream.path.c_str(), {});
   }
-  if (!fd) return failure("cannot open", stream.path.c_str(), fd.error());
-  stream.writer = std::move(*fd);
   stream.named = true;
   return {};
 }
@@ -304,7 +313,7 @@ std::int32_t Output::former_logger() {
 
 int Output::descriptor(std::size_t which) {
   const auto& stream = streams_[which];
-  if (stream.target.kind == Kind::kInherit) return kNames[which].inherited;
+  if (stream.target.kind == Kind::kInherit) return stream.target.inherited;
   if (!stream.writer) return null_;
   // Whoever had it before may have changed them.
   system_.reset_flags(stream.writer.get());
@@ -436,8 +445,13 @@ std::string_view Output::tail_of_errors(std::span<char> into) {
   const auto& target = streams_[redirected_ ? 0 : 1].target;
   if (target.kind != Kind::kLog && target.kind != Kind::kFile) return {};
   const auto& spec = target.spec;
-  const auto fd = spec.in_status_directory ? sys::open_to_read(system_, dir_, spec.name.c_str())
-                                           : sys::open_to_read(system_, sys::kWorkingDirectory, path_of(target).c_str());
+  sys::UniqueFd dir;
+  if (!spec.in_status_directory) {
+    auto opened = sys::open_directory(system_, spec.directory, sys::Links::kAll, sys::Missing::kFail, sys::OpenMode::kSearch);
+    if (!opened) return {};
+    dir = std::move(opened->fd);
+  }
+  const auto fd = sys::open_to_read(system_, dir ? dir.get() : dir_, spec.name.c_str());
   if (!fd) return {};
   const auto info = system_.stat(fd->get());
   if (!info) return {};

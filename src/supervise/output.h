@@ -75,7 +75,8 @@ class Output {
   // Where an output is to go.
   struct Target {
     Kind kind = Kind::kNone;
-    LogSpec spec;    // of a file, too
+    int inherited = -1;    // our descriptor that it gets
+    LogSpec spec;          // of a file, too
     friend bool operator==(const Target&, const Target&) = default;
   };
   struct Stream {
@@ -94,7 +95,7 @@ class Output {
   };
   static constexpr std::array kNames = {Names{"stdout", "stdout.held", "__stdout", 1}, Names{"stderr", "stderr.held", "__stderr", 2}};
 
-  [[nodiscard]] Target target_of(const core::OutputSettings& settings, const Service& service, const char* file, const std::string& path);
+  [[nodiscard]] Target target_of(const core::OutputSettings& settings, const Service& service, const Names& names, const std::string& path);
   [[nodiscard]] sys::Failure open(std::size_t which);
   [[nodiscard]] bool has_name(std::size_t which) const;
   [[nodiscard]] std::string path_of(const Target& target) const { return target.spec.directory + "/" + target.spec.name; }

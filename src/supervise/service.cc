@@ -11,6 +11,7 @@
 #include "sys/error_text.h"
 #include "sys/process.h"
 #include "sys/resources.h"
+#include "sys/trusted.h"
 
 namespace supervise {
 namespace {
@@ -26,8 +27,17 @@ constexpr std::size_t kMaxQuoted = 160;
 
 constexpr std::size_t kMaxFile = 1 << 20;
 
-string reading_failed(sys::Errno error) {
-  return string(error.number == EINVAL ? "not a regular file" : sys::error_text(error.number));
+// EPERM: others can change it, or a link or a second name of theirs leads to it.
+string reading_failed(sys::System& system, const string& path, sys::Errno error) {
+  if (error.number == EINVAL) return "not a regular file";
+  const auto place = error.number == EPERM ? sys::find_place(system, path, sys::Links::kAll) : sys::Result<sys::Place>(error);
+  if (place && place->flaw != sys::Flaw::kNone) return string("it ") + sys::to_text(place->flaw);
+  return string(sys::error_text(error.number));
+}
+
+// What is in it is run. A user may name a file of somebody else; what is found without being named must be trusted.
+sys::Trust trust_of(sys::System& system, const Configuration& from) {
+  return from.named && system.own_uid() != 0 ? sys::Trust::kPlace : sys::Trust::kWhole;
 }
 
 void add_error(Lines& problems, string text) { problems.push_back({sys::Level::kFatal, std::move(text)}); }
@@ -188,8 +198,8 @@ bool Service::check_abilities(sys::System& system, const Loaded& loaded, Lines& 
 
 bool Service::look_up(sys::System& system, const Loaded& loaded, Lines& problems) {
   if (settings_.user.empty() && settings_.control_group.empty()) return true;
-  const auto passwd = sys::read_file(system, "/etc/passwd", kMaxFile);
-  const auto group = sys::read_file(system, "/etc/group", kMaxFile);
+  const auto passwd = sys::read_file(system, "/etc/passwd", kMaxFile, sys::Trust::kPlace);
+  const auto group = sys::read_file(system, "/etc/group", kMaxFile, sys::Trust::kPlace);
   const auto before = problems.size();
   if (!settings_.user.empty()) {
     account_ = core::find_account(settings_.user, passwd ? *passwd : "", group ? *group : "");
@@ -203,14 +213,23 @@ bool Service::look_up(sys::System& system, const Loaded& loaded, Lines& problems
   return problems.size() == before;
 }
 
-bool Service::check_output(sys::System& system, const Loaded& loaded, const char* key, const core::OutputSettings& output, Lines& problems) {
+bool Service::check_output(sys::System& system, const Loaded& loaded, const char* key, core::OutputSettings& output, Lines& problems) {
+  // A link of the administrator's to a descriptor is that descriptor.
+  if (output.logfile.starts_with('/'))
+    if (const auto place = sys::find_place(system, output.logfile, sys::Links::kTrusted); place && place->descriptor >= 0)
+      output.logfile = "/dev/fd/" + std::to_string(place->descriptor);
   const auto& path = output.logfile;
   if (path.empty() || path == "none" || path == "inherit") return true;
   if (!path.starts_with('/')) {
     const bool taken = path.find('/') != string::npos || path.starts_with('.') || path.starts_with("supervise.log") ||
-                       std::find(kEntries.begin(), kEntries.end(), path) != kEntries.end();
+                       path.size() > kMaxLogName || std::find(kEntries.begin(), kEntries.end(), path) != kEntries.end();
     if (taken) problems.push_back(loaded.error(key, path, "cannot be the name of a log in DIR; none, inherit, an absolute path or another name would be right"));
     return !taken;
+  }
+  if (const int number = core::descriptor_of(path); number >= 0) {
+    if (number == 1 || number == 2) return true;
+    problems.push_back(loaded.error(key, path, "is a descriptor that supervise does not keep; /dev/stdout or /dev/stderr would be right"));
+    return false;
   }
   const auto name = path.substr(path.rfind('/') + 1);
   const auto there = system.stat_following(path.c_str());
@@ -232,9 +251,11 @@ bool Service::check_output(sys::System& system, const Loaded& loaded, const char
 bool Service::read_environment_file(sys::System& system, const Loaded& loaded, Lines& problems) {
   if (settings_.environment_file.empty()) return true;
   const auto& path = settings_.environment_file;
-  const auto text = sys::read_file(system, path.c_str(), kMaxFile);
+  // Its variables say what root runs and loads, unless the service is of another.
+  const bool obeyed = system.own_uid() == 0 && (!account_ || account_->uid == 0);
+  const auto text = sys::read_file(system, path, kMaxFile, obeyed ? sys::Trust::kWhole : sys::Trust::kPlace);
   if (!text) {
-    problems.push_back(loaded.error("environment_file", path, "cannot be read: " + reading_failed(text.error())));
+    problems.push_back(loaded.error("environment_file", path, "cannot be read: " + reading_failed(system, path, text.error())));
     return false;
   }
   const auto parsed = core::parse_environment_file(*text);
@@ -290,12 +311,15 @@ core::Text<256> Service::explain(sys::System& system, const core::StartFailure& 
   return text;
 }
 
-std::optional<core::Conf> read_configuration(sys::System& system, const string& path, bool required, Lines& problems) {
+std::optional<core::Conf> read_configuration(sys::System& system, const Configuration& from, Lines& problems) {
+  const auto& path = from.path;
   if (path.empty()) return core::Conf();
-  const auto text = sys::read_file(system, path.c_str(), kMaxFile);
+  const auto text = sys::read_file(system, path, kMaxFile, trust_of(system, from));
   if (text) return core::parse_conf(*text);
-  if (text.error().number == ENOENT && !required) return core::Conf();
-  add_error(problems, "the configuration file " + path + " cannot be read: " + reading_failed(text.error()));
+  if (text.error().number == ENOENT && !from.required) return core::Conf();
+  const auto* hint = system.own_uid() != 0 ? "; it is used only if it is named with -F" : "; root uses none that others can change";
+  if (text.error().number != EPERM) hint = "";
+  add_error(problems, "the configuration file " + path + " cannot be read: " + reading_failed(system, path, text.error()) + hint);
   return std::nullopt;
 }
 

@@ -68,7 +68,7 @@ class Service {
  private:
   [[nodiscard]] bool look_up(sys::System& system, const Loaded& loaded, Lines& problems);
   [[nodiscard]] bool check_abilities(sys::System& system, const Loaded& loaded, Lines& problems) const;
-  [[nodiscard]] static bool check_output(sys::System& system, const Loaded& loaded, const char* key, const core::OutputSettings& output, Lines& problems);
+  [[nodiscard]] static bool check_output(sys::System& system, const Loaded& loaded, const char* key, core::OutputSettings& output, Lines& problems);
   [[nodiscard]] bool read_environment_file(sys::System& system, const Loaded& loaded, Lines& problems);
   void set_variable(const std::string& name, const std::string& value);
   [[nodiscard]] std::string own_path(const std::string& path) const;
@@ -85,8 +85,16 @@ class Service {
   unsigned umask_ = 022;
 };
 
-// The file `path`; nothing, and an error in `problems`, where it cannot be read. A missing file is an empty one unless it is `required`.
-[[nodiscard]] std::optional<core::Conf> read_configuration(sys::System& system, const std::string& path, bool required, Lines& problems);
+// A configuration file.
+struct Configuration {
+  std::string path;         // empty: none
+  bool required = false;    // a missing file is an error
+  bool named = true;        // by the user
+};
+
+// The content of the file; nothing, and an error in `problems`, where it cannot be read. A missing file is an empty one unless it is required.
+// For root, and where it was not named, it is an error if others can change the file or its path.
+[[nodiscard]] std::optional<core::Conf> read_configuration(sys::System& system, const Configuration& from, Lines& problems);
 
 // The settings that `conf`, which is the file `path`, has for `service`, with all problems of the text; as good as they can be read where
 // there are errors.

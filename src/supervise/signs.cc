@@ -4,6 +4,8 @@
 #include <array>
 #include <cerrno>
 
+#include "sys/trusted.h"
+
 namespace supervise {
 namespace {
 
@@ -45,7 +47,7 @@ void Signs::adopt(const Service& service, int socket, int ready, core::Now now) 
 }
 
 std::optional<core::FileStamp> Signs::stamp_of(const std::string& path) {
-  const auto info = system_.stat_following(path.c_str());
+  const auto info = sys::look_at(system_, path);
   if (!info) return std::nullopt;
   return core::FileStamp{info->modified, info->inode, info->changed};
 }

@@ -7,6 +7,7 @@
 
 #include "sys/error_text.h"
 #include "sys/faults.h"
+#include "sys/trusted.h"
 
 namespace supervise {
 namespace {
@@ -95,7 +96,7 @@ bool Wrapper::turn() {
   }
   if (!over_) return true;
   system_.restore_terminal();
-  if (heartbeat_is_ours_) (void)system_.remove(sys::kWorkingDirectory, service_.heartbeat_path().c_str());
+  if (heartbeat_is_ours_) sys::remove_file(system_, service_.heartbeat_path());
   return false;
 }
 

@@ -17,7 +17,7 @@
 #include <memory>
 
 #include "core/accounts.h"
-#include "sys/entry.h"
+#include "sys/trusted.h"
 
 extern char** environ;
 
@@ -41,11 +41,14 @@ std::vector<char*> pointers(const std::vector<std::string>& arguments) {
 
 }  // namespace
 
-Result<std::vector<std::string>> list_directory(const std::string& path) {
+Result<std::vector<std::string>> list_directory(System& system, const std::string& path) {
   struct Closer {
     void operator()(DIR* dir) const { closedir(dir); }
   };
-  const std::unique_ptr<DIR, Closer> dir(opendir(path.c_str()));
+  const auto opened = open_directory(system, path, Links::kAll, Missing::kFail, OpenMode::kDirectory);
+  if (!opened) return opened.error();
+  const int own = fcntl(opened->fd.get(), F_DUPFD_CLOEXEC, 0);
+  const std::unique_ptr<DIR, Closer> dir(own < 0 ? nullptr : fdopendir(own));
   if (!dir) return Errno{errno};
   std::vector<std::string> names;
   while (const auto* entry = readdir(dir.get())) {
@@ -91,7 +94,7 @@ void Changes::wait(std::span<const int> ends, core::Nanos at_most) {
 }
 
 std::string user_name(System& system, std::uint32_t uid) {
-  const auto passwd = read_file(system, "/etc/passwd", kMaxAccounts);
+  const auto passwd = read_file(system, "/etc/passwd", kMaxAccounts, Trust::kPlace);
   const std::string name(core::user_name(uid, passwd ? *passwd : ""));
   return name.empty() ? "user " + std::to_string(uid) : name;
 }

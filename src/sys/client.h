@@ -15,7 +15,7 @@
 namespace sys {
 
 // The names in the directory `path`, sorted, without `.` and `..`.
-[[nodiscard]] Result<std::vector<std::string>> list_directory(const std::string& path);
+[[nodiscard]] Result<std::vector<std::string>> list_directory(System& system, const std::string& path);
 
 // A writer whose reader has gone gets an error, and not the signal PIPE.
 void ignore_broken_pipes();

@@ -8,8 +8,6 @@
 namespace sys {
 namespace {
 
-constexpr unsigned kPrivateDirectory = 0700;
-
 bool is_ours(System& system, const FileInfo& info, FileType type) {
   return info.type == type && info.uid == system.own_uid() && (type == FileType::kDirectory || info.links == 1);
 }
@@ -36,14 +34,6 @@ Status make_room(System& system, int dir, const char* name) {
   return rename_aside(system, dir, name);
 }
 
-// The same, but what is not an empty file is renamed.
-Status put_aside(System& system, int dir, const char* name) {
-  const auto info = system.stat_at(dir, name);
-  if (!info) return info.error().number == ENOENT ? ok() : info.error();
-  const bool is_empty = info->type == FileType::kRegular && info->size == 0;
-  return is_empty ? make_room(system, dir, name) : rename_aside(system, dir, name);
-}
-
 // Opens `name` if it is an entry of ours of that type. ENOENT where there is none, EINVAL where there is another thing.
 Result<UniqueFd> open_ours(System& system, int dir, const char* name, FileType type, OpenMode mode) {
   const auto before = system.stat_at(dir, name);
@@ -62,6 +52,13 @@ Result<UniqueFd> open_ours(System& system, int dir, const char* name, FileType t
 }
 
 }  // namespace
+
+Status put_aside(System& system, int dir, const char* name) {
+  const auto info = system.stat_at(dir, name);
+  if (!info) return info.error().number == ENOENT ? ok() : info.error();
+  const bool is_empty = info->type == FileType::kRegular && info->size == 0;
+  return is_empty ? make_room(system, dir, name) : rename_aside(system, dir, name);
+}
 
 bool is_obstacle(Errno error) { return error.number == EINVAL || error.number == ELOOP || error.number == ENXIO; }
 
@@ -143,65 +140,6 @@ bool is_entry(System& system, int dir, const char* name, int fd) {
   const auto named = system.stat_at(dir, name);
   const auto opened = system.stat(fd);
   return named && opened && is_same_file(*named, *opened);
-}
-
-Result<OpenedDirectory> open_directory_path(System& system, const std::string& path) {
-  const auto open = [&] { return owned(system, system.open(kWorkingDirectory, path.c_str(), OpenMode::kDirectoryFollowing, 0)); };
-  OpenedDirectory out;
-  auto fd = open();
-  if (!fd && fd.error().number == ENOENT) {
-    for (std::size_t slash = path.find('/', 1);; slash = path.find('/', slash + 1)) {
-      const auto made = system.make_directory(kWorkingDirectory, path.substr(0, slash).c_str(), kPrivateDirectory);
-      if (!made && made.error().number != EEXIST) return made.error();
-      out.made = static_cast<bool>(made);
-      if (slash == std::string::npos) break;
-    }
-    fd = open();
-  }
-  if (!fd && out.made) (void)system.remove_directory(kWorkingDirectory, path.c_str());
-  if (!fd) return fd.error();
-  out.fd = std::move(*fd);
-  return out;
-}
-
-Result<OpenedDirectory> open_directory_strictly(System& system, std::string_view path, Missing missing) {
-  OpenedDirectory out;
-  auto fd = owned(system, system.open(kWorkingDirectory, "/", OpenMode::kDirectory, 0));
-  while (fd && !path.empty()) {
-    path.remove_prefix(1);
-    const std::string name(path.substr(0, path.find('/')));
-    path.remove_prefix(name.size());
-    if (name.empty()) continue;
-    out.made = false;
-    auto next = owned(system, system.open(fd->get(), name.c_str(), OpenMode::kDirectory, 0));
-    if (!next && next.error().number == ENOENT && missing == Missing::kMake) {
-      const auto made = system.make_directory(fd->get(), name.c_str(), kPrivateDirectory);
-      if (!made && made.error().number != EEXIST) return made.error();
-      out.made = static_cast<bool>(made);
-      next = owned(system, system.open(fd->get(), name.c_str(), OpenMode::kDirectory, 0));
-    }
-    fd = std::move(next);
-  }
-  if (!fd) return fd.error();
-  out.fd = std::move(*fd);
-  return out;
-}
-
-Result<std::string> read_file(System& system, const char* path, std::size_t limit) {
-  const auto fd = owned(system, system.open(kWorkingDirectory, path, OpenMode::kReadFollowing, 0));
-  if (!fd) return fd.error();
-  const auto info = system.stat(fd->get());
-  if (!info) return info.error();
-  if (info->type != FileType::kRegular) return Errno{info->type == FileType::kDirectory ? EISDIR : EINVAL};
-  std::string content;
-  std::array<char, 4096> chunk{};
-  while (true) {
-    const auto n = system.read(fd->get(), chunk);
-    if (!n) return n.error();
-    if (*n == 0) return content;
-    if (content.size() + *n > limit) return Errno{EFBIG};
-    content.append(chunk.data(), *n);
-  }
 }
 
 }  // namespace sys

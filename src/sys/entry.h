@@ -1,9 +1,7 @@
 // Opening entries of a directory in which others may write: never follows a link, never trusts what it finds. What is not
-// as it must be (another type, more than one link, another owner) is put aside and made anew; a log's content is kept under the
-// name NAME.replaced.
+// as it must be (another type, more than one link, another owner) is put aside and made anew; where it is a file that open_file is to
+// open it is kept under the name NAME.replaced, NAME.replaced.1, and so on.
 #pragma once
-
-#include <string>
 
 #include "sys/unique_fd.h"
 
@@ -12,6 +10,9 @@ namespace sys {
 // A regular file of ours, opened for appending, or for reading and writing anywhere, with `mode`; made if missing.
 enum class Writing { kAppend, kAnywhere };
 Result<UniqueFd> open_file(System& system, int dir, const char* name, unsigned mode, Writing writing = Writing::kAppend);
+
+// Renames what bears the name, as above, but removes an empty file.
+Status put_aside(System& system, int dir, const char* name);
 
 // Of an attempt to open something of ours: another thing has the name.
 [[nodiscard]] bool is_obstacle(Errno error);
@@ -38,19 +39,5 @@ Status ensure_link(System& system, int dir, const char* name, const char* target
 
 // Whether `name` still is what `fd` has open.
 [[nodiscard]] bool is_entry(System& system, int dir, const char* name, int fd);
-
-// The directory `path`, made with its parents, mode 0700, where they are missing. `made` is set if it was missing.
-struct OpenedDirectory {
-  UniqueFd fd;
-  bool made = false;
-};
-Result<OpenedDirectory> open_directory_path(System& system, const std::string& path);
-
-// The directory of an absolute path in which no component is a link; where one is by now, that is ELOOP or ENOTDIR.
-enum class Missing { kFail, kMake };
-Result<OpenedDirectory> open_directory_strictly(System& system, std::string_view path, Missing missing);
-
-// The content of a regular file that the administrator names, at most `limit` bytes (EFBIG beyond).
-Result<std::string> read_file(System& system, const char* path, std::size_t limit);
 
 }  // namespace sys

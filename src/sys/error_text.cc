@@ -16,7 +16,8 @@ std::string_view error_text(int number) {
 
 ErrorText to_text(const Failure& failure) {
   ErrorText text;
-  text << failure.doing << ' ' << failure.object << ": " << error_text(failure.error.number);
+  text << failure.doing << ' ' << failure.object;
+  if (failure.error.number != 0) text << ": " << error_text(failure.error.number);
   return text;
 }
 

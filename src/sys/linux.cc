@@ -122,6 +122,14 @@ bool copies() {
   return must;
 }
 
+Result<std::string> read_whole(const char* path) {
+  std::string content(kMaxText, '\0');
+  const auto text = read_start(path, content);
+  if (!text) return text.error();
+  content.resize(text->size());
+  return content;
+}
+
 [[gnu::noinline]] Result<std::size_t> copy_over(int from, int to, std::int64_t offset, std::size_t n) {
   std::array<char, 16384> bytes;
   const auto waiting = peek(from, std::span(bytes).first(std::min(n, bytes.size())));
@@ -170,6 +178,11 @@ int reopen_terminal(int fd, int flags) {
   core::Text<40> path;
   path << "/proc/self/fd/" << fd;
   return ::open(path.c_str(), flags);
+}
+
+int own_descriptor(std::string_view path) {
+  constexpr std::string_view kDirectory = "/proc/self/fd/";
+  return path.starts_with(kDirectory) ? core::parse_number<int>(path.substr(kDirectory.size())).value_or(-1) : -1;
 }
 
 core::Text<40> path_of_descriptor(std::int32_t pid, int number) {
@@ -341,9 +354,10 @@ void reset_reserved_signal(int signal) {
 
 bool is_typed(const siginfo_t& info) { return info.si_code == SI_KERNEL; }
 
-Result<std::string> boot_id(System& system) {
-  const auto id = read_file(system, "/proc/sys/kernel/random/boot_id", 64);
-  if (id) return id->substr(0, id->find('\n'));
+Result<std::string> boot_id(System&) {
+  std::array<char, 64> text;
+  const auto id = read_start("/proc/sys/kernel/random/boot_id", text);
+  if (id) return std::string(id->substr(0, id->find('\n')));
   return may_pass(id.error()) ? id.error() : Result(std::string());
 }
 
@@ -370,19 +384,19 @@ Status watch_changes(int fd, const char* directory) {
 
 std::vector<Usage> all_processes(System& system) {
   std::vector<Usage> out;
-  const auto names = list_directory("/proc");
+  const auto names = list_directory(system, "/proc");
   if (!names) return out;
   for (const auto& name : *names) {
     const auto pid = core::parse_number<std::int32_t>(name);
     if (!pid) continue;
-    if (const auto text = read_file(system, of_process(*pid, "stat").c_str(), kMaxText)) out.push_back(parse_usage(*pid, *text));
+    if (const auto text = read_whole(of_process(*pid, "stat").c_str())) out.push_back(parse_usage(*pid, *text));
   }
   return out;
 }
 
-std::vector<std::string> command_line(System& system, std::int32_t pid) {
+std::vector<std::string> command_line(System&, std::int32_t pid) {
   std::vector<std::string> words;
-  const auto text = read_file(system, of_process(pid, "cmdline").c_str(), kMaxText);
+  const auto text = read_whole(of_process(pid, "cmdline").c_str());
   if (!text) return words;
   for (std::string_view rest = *text; !rest.empty();) {
     const auto end = rest.find('\0');

@@ -38,6 +38,8 @@ Status watch(int directory);
 [[nodiscard]] Result<std::size_t> resolve(System& system, int directory, const char* path, std::span<char> into);
 // Opens the terminal `fd` anew; -1 where that can't be done. Portable: by its name.
 [[nodiscard]] int reopen_terminal(int fd, int flags);
+// The descriptor of this process that `path` is the system's own name of; -1: none. Portable: -1.
+[[nodiscard]] int own_descriptor(std::string_view path);
 // A path that leads to what descriptor `number` of a process is open on. Portable: empty.
 [[nodiscard]] core::Text<40> path_of_descriptor(std::int32_t pid, int number);
 

@@ -43,6 +43,7 @@ int reopen_terminal(int fd, int flags) {
   return ttyname_r(fd, name.data(), name.size()) == 0 ? ::open(name.data(), flags) : -1;
 }
 
+int own_descriptor(std::string_view) { return -1; }
 core::Text<40> path_of_descriptor(std::int32_t, int) { return {}; }
 
 Result<std::size_t> move(int from, int to, std::int64_t offset, std::size_t n) { return copying::move(from, to, offset, n); }

@@ -6,6 +6,7 @@
 #include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -92,13 +93,11 @@ int flags_of(OpenMode mode) {
     case OpenMode::kReadWriteFollowing: return (O_RDWR | kAlways) & ~O_NOFOLLOW;
     case OpenMode::kWrite: return O_WRONLY | kAlways;
     case OpenMode::kAppend: return O_WRONLY | O_APPEND | kAlways;
-    case OpenMode::kAppendFollowing: return (O_WRONLY | O_APPEND | O_CREAT | kAlways) & ~O_NOFOLLOW;
     case OpenMode::kReadWrite: return O_RDWR | kAlways;
     case OpenMode::kCreate: return O_RDWR | O_APPEND | O_CREAT | O_EXCL | kAlways;
     case OpenMode::kCreateToRewrite: return O_RDWR | O_CREAT | O_EXCL | kAlways;
     case OpenMode::kDirectory: return O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-    case OpenMode::kDirectoryFollowing: return O_RDONLY | O_DIRECTORY | O_CLOEXEC;
-    case OpenMode::kSearchFollowing: return platform::search_flag() | O_DIRECTORY | O_CLOEXEC;
+    case OpenMode::kSearch: return platform::search_flag() | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
   }
   return O_RDONLY;
 }
@@ -208,6 +207,11 @@ Result<FileInfo> RealSystem::stat_following(const char* path) {
   struct stat st{};
   if (::stat(path, &st) < 0) return Errno{errno};
   return info_of(st);
+}
+
+bool RealSystem::is_read_only(int fd) {
+  struct statvfs st{};
+  return fstatvfs(fd, &st) == 0 && (st.f_flag & ST_RDONLY) != 0;
 }
 
 Status RealSystem::make_directory(int dir, const char* name, unsigned mode) { return status_of(mkdirat(dir, name, mode)); }

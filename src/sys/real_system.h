@@ -20,6 +20,7 @@ class RealSystem final : public System {
   Result<FileInfo> stat(int fd) override;
   Result<FileInfo> stat_at(int dir, const char* name) override;
   Result<FileInfo> stat_following(const char* path) override;
+  bool is_read_only(int fd) override;
   Status make_directory(int dir, const char* name, unsigned mode) override;
   Status make_fifo(int dir, const char* name, unsigned mode) override;
   Status make_link(const char* target, int dir, const char* name) override;

@@ -92,9 +92,9 @@ const char* StatusDir::foreign_entry() {
 }
 
 // Links in the path are the administrator's at the start. Whoever makes one later means to lead us elsewhere.
-Result<OpenedDirectory> StatusDir::open_path(Missing missing) {
-  if (resolved_) return open_directory_strictly(system_, path_, missing);
-  auto opened = open_directory_path(system_, path_);
+Result<Opened> StatusDir::open_path(Missing missing) {
+  if (resolved_) return sys::open_directory(system_, path_, Links::kNone, missing, OpenMode::kDirectory);
+  auto opened = sys::open_directory(system_, path_, Links::kAll, missing, OpenMode::kDirectory);
   if (!opened) return opened;
   std::array<char, 4096> path;
   const auto n = platform::resolve(system_, opened->fd.get(), path_.c_str(), path);
@@ -107,17 +107,22 @@ Failure StatusDir::open_directory() {
   auto opened = open_path(Missing::kMake);
   if (!opened) return failure("cannot make or open", path_.c_str(), opened.error());
   made_directory_ = opened->made;
-  auto parent = owned(system_, system_.open(kWorkingDirectory, parent_of(path_).c_str(), OpenMode::kDirectoryFollowing, 0));
-  if (!parent) return failure("cannot open the parent of", path_.c_str(), parent.error());
   const auto info = system_.stat(opened->fd.get());
   if (!info) return failure("cannot look at", path_.c_str(), info.error());
   found_mode_ = info->mode;
   found_group_ = info->gid;
   watched_ = static_cast<bool>(system_.watch(opened->fd.get()));
-  (void)system_.watch(parent->get());
   dir_ = std::move(opened->fd);
-  parent_ = std::move(*parent);
+  watch_parent();
   return group_ == kKeepGroup ? Failure() : set_directory_access();
+}
+
+// One that may be passed and not be read can't be watched, for good or for now.
+void StatusDir::watch_parent() {
+  const auto links = resolved_ ? Links::kNone : Links::kAll;
+  auto parent = sys::open_directory(system_, parent_of(path_), links, Missing::kFail, OpenMode::kDirectory);
+  parent_ = parent ? std::move(parent->fd) : UniqueFd();
+  if (parent_) (void)system_.watch(parent_.get());
 }
 
 // A control_group may pass through the directory. Without one it is as it was found.
@@ -209,6 +214,7 @@ StatusDir::Check StatusDir::check() {
       return result;
     }
   }
+  if (!parent_) watch_parent();
   if (before || !lock_ || !is_entry(system_, dir_.get(), "lock", lock_.get())) {
     if (!result.mended) result.mended = "lock";
     result.failure = open_lock();
@@ -315,7 +321,8 @@ Failure StatusDir::set_group(std::uint32_t group) {
 void StatusDir::abandon() {
   if (!made_directory_) return;
   if (dir_) remove_entries();
-  (void)system_.remove_directory(kWorkingDirectory, path_.c_str());
+  auto place = find_place(system_, path_, Links::kNone);
+  if (place) (void)system_.remove_directory(place->directory.get(), place->name.c_str());
   made_directory_ = false;
 }
 

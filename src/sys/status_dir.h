@@ -9,6 +9,7 @@
 #include "sys/entry.h"
 #include "sys/event_log.h"
 #include "sys/published_file.h"
+#include "sys/trusted.h"
 
 namespace sys {
 
@@ -35,7 +36,7 @@ class StatusDir {
   void prepare();
 
   // Whether Signals::watched tells of changes in here. Else check() has to be called now and then.
-  [[nodiscard]] bool is_watched() const { return watched_; }
+  [[nodiscard]] bool is_watched() const { return watched_ && parent_; }
 
   // Whether another supervise has it open, by the one sign that there is without start times of processes: somebody reads `ok`.
   // Never once open() has succeeded: then we do.
@@ -75,7 +76,8 @@ class StatusDir {
   [[nodiscard]] bool is_in_place();
   [[nodiscard]] bool is_lock_anothers();
   [[nodiscard]] bool has_link(int dir, const char* name, const char* target);
-  [[nodiscard]] Result<OpenedDirectory> open_path(Missing missing);
+  [[nodiscard]] Result<Opened> open_path(Missing missing);
+  void watch_parent();
   Failure set_directory_access();
   [[nodiscard]] unsigned subdirectory_mode() const { return group_ == kKeepGroup ? 0700 : 0710; }
   [[nodiscard]] unsigned fifo_mode() const { return group_ == kKeepGroup ? 0600 : 0620; }

@@ -43,17 +43,15 @@ inline bool is_same_file(const FileInfo& a, const FileInfo& b) { return a.inode 
 // followed but where it says so.
 enum class OpenMode {
   kRead,
-  kReadFollowing,    // follows links: for files that the administrator names
+  kReadFollowing,    // follows links: for the kernel's names of what a process has open
   kReadWriteFollowing,
   kWrite,
   kAppend,
-  kAppendFollowing,  // follows links, and makes a file where there is none
   kReadWrite,
   kCreate,           // kAppend on a new regular file: fails with EEXIST where there is one
   kCreateToRewrite,  // the same, without appending
   kDirectory,
-  kDirectoryFollowing,    // follows links
-  kSearchFollowing,       // the same, for looking things up in it alone: it need not be readable
+  kSearch,           // a directory, for looking things up in it alone: it need not be readable
 };
 
 struct Poll {
@@ -173,7 +171,9 @@ class System {
   virtual Status truncate(int fd, std::int64_t size) = 0;
   virtual Result<FileInfo> stat(int fd) = 0;
   virtual Result<FileInfo> stat_at(int dir, const char* name) = 0;    // of a link: the link itself
-  virtual Result<FileInfo> stat_following(const char* path) = 0;
+  virtual Result<FileInfo> stat_following(const char* path) = 0;      // for what trusted.h does not look at
+  // Whether what `fd` is in is mounted for reading alone.
+  [[nodiscard]] virtual bool is_read_only(int) { return false; }
   virtual Status make_directory(int dir, const char* name, unsigned mode) = 0;
   virtual Status make_fifo(int dir, const char* name, unsigned mode) = 0;
   virtual Status make_link(const char* target, int dir, const char* name) = 0;

@@ -78,7 +78,7 @@ bool writes(OpenMode mode) {
 bool reads(OpenMode mode) { return mode != OpenMode::kWrite && mode != OpenMode::kAppend; }
 bool appends(OpenMode mode) { return mode == OpenMode::kAppend || mode == OpenMode::kCreate; }
 bool creates(OpenMode mode) { return mode == OpenMode::kCreate || mode == OpenMode::kCreateToRewrite; }
-bool wants_directory(OpenMode mode) { return mode == OpenMode::kDirectory || mode == OpenMode::kDirectoryFollowing; }
+bool wants_directory(OpenMode mode) { return mode == OpenMode::kDirectory || mode == OpenMode::kSearch; }
 
 std::vector<std::string> strings(const char* const* words) {
   std::vector<std::string> out;
@@ -270,7 +270,7 @@ void SimSystem::changed(const NodePtr& directory, Op op) {
 Result<int> SimSystem::open(int dir, const char* name, OpenMode mode, unsigned permissions) {
   const Exempt exempt;
   if (const auto* error = fails(creates(mode) ? Op::kCreate : Op::kOpen)) return Errno{error->number};
-  auto place = look(dir, name, mode == OpenMode::kReadFollowing || mode == OpenMode::kReadWriteFollowing || mode == OpenMode::kDirectoryFollowing);
+  auto place = look(dir, name, mode == OpenMode::kReadFollowing || mode == OpenMode::kReadWriteFollowing);
   if (place.error != 0) return Errno{place.error};
   if (creates(mode)) {
     if (place.node) return Errno{EEXIST};

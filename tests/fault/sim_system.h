@@ -98,6 +98,7 @@ class SimSystem final : public sys::System {
   std::int64_t free_blocks = INT64_MAX;                           // of 4 KiB
   std::uint64_t file_limit = UINT64_MAX;                          // no write goes beyond (RLIMIT_FSIZE)
   std::uint32_t uid = 0;
+  bool read_only = false;                                          // says the system, and does nothing about it
   std::int32_t pid = 100;
   bool init_reaps = true;                                          // its dead children at once, as in a container nobody may
   std::map<std::int32_t, std::uint64_t> others;                   // processes of others: pid and start time
@@ -151,6 +152,7 @@ class SimSystem final : public sys::System {
   sys::Result<sys::FileInfo> stat(int fd) override;
   sys::Result<sys::FileInfo> stat_at(int dir, const char* name) override;
   sys::Result<sys::FileInfo> stat_following(const char* path) override;
+  bool is_read_only(int) override { return read_only; }
   sys::Status make_directory(int dir, const char* name, unsigned mode) override;
   sys::Status make_fifo(int dir, const char* name, unsigned mode) override;
   sys::Status make_link(const char* target, int dir, const char* name) override;

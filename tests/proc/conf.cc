@@ -243,7 +243,7 @@ TEST_CASE("Keys without an effect are warnings with file and line") {
   CHECK(good.launch().err == "");
 }
 
-TEST_CASE("A supervise.conf that somebody else could have written is used only if it is named") {
+TEST_CASE("A supervise.conf that somebody else could have written is used only if it is named and by root never") {
   SKIP_UNLESS(is_root(), "only root can give files away");
   TempDir work;
   write_file(work / "supervise.conf", "[svc]\nstopwaitsecs : 7\n", 0644);
@@ -256,9 +256,20 @@ TEST_CASE("A supervise.conf that somebody else could have written is used only i
   CHECK(refused().code == 100);
   CHECK_THAT(refused().err, contains("may be written by everybody"));
   CHECK_FALSE(fs::exists(work / "svc"));
-  CHECK(supervise({"-F", "supervise.conf", "-u", "svc", "sleep", "100"}, work.path()).code == 0);
-  const StatusDir svc(work / "svc");
-  CHECK_THAT(svc.log(), contains(", configuration " + (work / "supervise.conf").string()));
+  CHECK(supervise({"-F", "supervise.conf", "-u", "svc", "sleep", "100"}, work.path()).code == 100);
+  // A user without rights may choose whom to believe.
+  fs::permissions(work.path(), fs::perms(0777));
+  const Words user = {"setpriv", "--reuid=12345", "--regid=12345", "--clear-groups"};
+  const auto as_user = [&](const Words& more) {
+    fs::copy_file(supervise_program(), work / "program", fs::copy_options::overwrite_existing);
+    Words words = user;
+    words.push_back(work / "program");
+    words.insert(words.end(), more.begin(), more.end());
+    return run({.argv = words, .directory = work.path()});
+  };
+  CHECK(as_user({"--check", "-p", "svc"}).code == 100);
+  CHECK_THAT(as_user({"--check", "-p", "svc"}).err, contains("it is used only if it is named with -F"));
+  CHECK_THAT(as_user({"--check", "-F", "supervise.conf", "-p", "svc"}).out, contains("stopwaitsecs : 7"));
 }
 
 TEST_CASE("Bad values are errors with file and line and nothing starts") {

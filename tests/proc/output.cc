@@ -1,6 +1,9 @@
 // Section 9 of the contract: where the service's output goes, and that nothing of it is lost, torn or doubled.
 #include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -326,6 +329,82 @@ TEST_CASE("A log that belongs to somebody else is put aside with what is in it")
   await_text(svc, log, "hello\n");
   CHECK(text_of(log) == "hello\n");
   CHECK(text_of(logs / "app.log.replaced") == "precious\n");
+}
+
+TEST_CASE("A log that is put aside again and again destroys none that was put aside before") {
+  SKIP_UNLESS(is_root(), "needs root");
+  TempDir logs;
+  const auto log = logs / "app.log";
+  const std::string conf = "[svc]\nstdout_logfile : " + log.string() + "\n";
+  for (const std::string text : {"first", "second", "third"}) {
+    write_file(log, text);
+    REQUIRE(chown(log.c_str(), 54321, 54321) == 0);
+    const Supervised svc({.command = service({"out", "hello"}), .conf = conf});
+    await_text(svc, log, "hello\n");
+    svc.await_that("the warning", [&] { return svc.log().find("put aside") != std::string::npos; });
+  }
+  CHECK(text_of(logs / "app.log.replaced") == "first");
+  CHECK(text_of(logs / "app.log.replaced.1") == "second");
+  CHECK(text_of(logs / "app.log.replaced.2") == "third");
+}
+
+TEST_CASE("A log named as standard output is what supervise was given whatever that is") {
+  TempDir work;
+  fs::create_symlink("/dev/stdout", work / "link.log");
+  for (const auto& path : {std::string("/dev/stdout"), std::string("/proc/self/fd/1"), (work / "link.log").string()}) {
+    INFO(path);
+    write_file(work / "supervise.conf", "[svc]\nstdout_logfile : " + path + "\n");
+    std::array<int, 2> ends{};
+    REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) == 0);
+    const auto pid = fork();
+    if (pid == 0) {
+      dup2(ends[1], 1);
+      execl(supervise_program().c_str(), "supervise", "-n", "-F", (work / "supervise.conf").c_str(), "-u", (work / "svc").c_str(), "sh", "-c", "echo hello; exec sleep 100", nullptr);
+      _exit(127);
+    }
+    close(ends[1]);
+    std::array<char, 16> bytes{};
+    pollfd poll{ends[0], POLLIN, 0};
+    REQUIRE(::poll(&poll, 1, 10000) == 1);
+    const auto n = ::read(ends[0], bytes.data(), bytes.size());
+    CHECK(std::string(bytes.data(), n > 0 ? static_cast<std::size_t>(n) : 0) == "hello\n");
+    CHECK(kill(pid, SIGTERM) == 0);
+    waitpid(pid, nullptr, 0);
+    close(ends[0]);
+  }
+  write_file(work / "supervise.conf", "[svc]\nstdout_logfile : /dev/fd/7\n");
+  const auto refused = supervise({"--check", "-F", (work / "supervise.conf").string(), "-p", "svc"}, work.path());
+  CHECK(refused.code == 100);
+  CHECK_THAT(refused.err, Catch::Contains("is a descriptor that supervise does not keep"));
+}
+
+TEST_CASE("Directories that may be passed and not be listed are enough for output and for putting back") {
+  SKIP_UNLESS(is_root() && has_program("setpriv"), "needs root and setpriv");
+  TempDir work;
+  fs::permissions(work.path(), fs::perms(0711));
+  fs::copy_file(supervise_program(), work / "program");
+  for (const auto mode : {0711, 0733}) {
+    const auto home = work / std::to_string(mode);
+    fs::create_directories(home / "user");
+    REQUIRE(chown((home / "user").c_str(), 54321, 54321) == 0);
+    fs::permissions(home, fs::perms(mode));
+    const auto started = run({.argv = {"setpriv", "--reuid=54321", "--regid=54321", "--clear-groups", work / "program", "-u", "st/svc", "sh", "-c", "echo hello; exec sleep 100"}, .directory = home / "user"});
+    REQUIRE(started.code == 0);
+    const StatusDir svc(home / "user/st/svc");
+    REQUIRE(wait_until([&] { return text_of(svc / "__stdout") == "hello\n"; }));
+    fs::remove_all(svc.dir());
+    CHECK(wait_until([&] { return fs::exists(svc / "control"); }));
+    CHECK(wait_until([&] { return fs::exists(svc / "state"); }));
+    // And where DIR itself is below one.
+    const auto below = run({.argv = {"setpriv", "--reuid=54321", "--regid=54321", "--clear-groups", work / "program", "-u", home / "direct", "sh", "-c", "echo hello; exec sleep 100"}, .directory = home / "user"});
+    CHECK((mode == 0711 ? below.code == 111 : below.code == 0));
+    if (below.code == 0) {
+      const StatusDir direct(home / "direct");
+      CHECK(wait_until([&] { return text_of(direct / "__stdout") == "hello\n"; }));
+      fs::rename(home / "direct", home / "moved");
+      CHECK(wait_until([&] { return fs::exists(direct / "control"); }));
+    }
+  }
 }
 
 TEST_CASE("A link that the configuration names is followed and written by the service itself") {
