@@ -77,7 +77,7 @@ precompiled = $(if $(CLANG),,$(OUT)/precompiled/$(1).h.gch)
 with_precompiled = $(if $(CLANG),,-fpch-preprocess -include $(OUT)/precompiled/$(1).h)
 
 # The layers, from the bottom up: what stands further down uses what stands above it, never the other way round.
-CORE := accounts command conf environment heartbeat liveness log_file machine notification outcome policy settings state status text utf8 words
+CORE := accounts command conf environment heartbeat liveness log_file machine nearest notification outcome policy settings state status text utf8 words
 SYS := client copying entry error_text event_log faults process published_file real_system resources runtime spawn status_dir terminal trusted
 SUPERVISE := alarm check daemon daemon_report daemon_service handover helpers log_processor log_writer logger options output service signs tree wrapper
 

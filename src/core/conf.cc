@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "core/nearest.h"
 #include "core/strings.h"
+#include "core/words.h"
 
 namespace core {
 namespace {
@@ -12,6 +14,7 @@ using std::string;
 using std::string_view;
 
 constexpr string_view kGlobal = "global";
+constexpr const char* kCommentRule = "; a ; after a blank begins a comment, also within quotes; without the blank it begins none";
 constexpr string_view kMail = "alarm_mail";
 constexpr string_view kByteOrderMark = "\xEF\xBB\xBF";
 
@@ -66,7 +69,7 @@ class Parser {
     if (is_blank(name.front()) || is_blank(name.back()))
       return error("no blanks between the brackets and the name; [" + excerpt(trim(name)) + "] would be right");
     if (name.find(':') != string_view::npos)
-      return warn("unknown kind of section [" + excerpt(name) + "], ignored; [global] or [SERVICE] would be right");
+      return warn("unknown kind of section [" + excerpt(name) + "], ignored; [" + excerpt(trim(name.substr(name.find(':') + 1))) + "] would be right");
     open(name);
   }
 
@@ -96,7 +99,7 @@ class Parser {
       warn("duplicate key " + quote(key) + ", first in line " + std::to_string(twin->line) + "; this one counts");
       items.erase(twin);
     }
-    items.push_back({string(key), string(value), line_});
+    items.push_back({string(key), string(value), line_, value.size() < trim(line.substr(delimiter + 1)).size()});
   }
 
   // The value up to a `;` that follows a blank.
@@ -116,17 +119,34 @@ class Parser {
   int line_ = 0;
 };
 
+string meant(string_view unknown) {
+  std::vector<string> names;
+  for (const auto& key : keys()) names.emplace_back(key.name);
+  string word(unknown);
+  std::transform(word.begin(), word.end(), word.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  const auto near = did_you_mean(word, names);
+  return near.empty() ? "; see supervise.conf(5)" : near;
+}
+
+// A word that begins with # where others would have a comment.
+bool has_hash_word(string_view value) {
+  const auto split = split_words(value);
+  return std::any_of(split.words.begin(), split.words.end(), [](const string& word) { return word.starts_with('#'); }) && value.find(" #") != string_view::npos;
+}
+
 void apply(const Conf::Section& section, Resolved& out) {
   for (const auto& item : section.items) {
     const auto* key = find_key(item.key);
     if (!key) {
-      out.diagnostics.push_back({item.line, Severity::kWarning, "unknown key " + quote(item.key) + ", ignored; see supervise.conf(5)"});
+      out.diagnostics.push_back({item.line, Severity::kWarning, "unknown key " + quote(item.key) + ", ignored" + meant(item.key)});
       continue;
     }
     if (key->adds && item.value.empty()) continue;
     out.items.push_back(item);
+    if (has_hash_word(item.value))
+      out.diagnostics.push_back({item.line, Severity::kWarning, item.key + ": what follows # is part of the value; a comment begins with a ; after a blank"});
     if (const auto right = key->set(out.settings, item.value); !right.empty())
-      out.diagnostics.push_back({item.line, Severity::kError, item.key + ": " + quote(item.value) + " is not " + right});
+      out.diagnostics.push_back({item.line, Severity::kError, item.key + ": " + quote(item.value) + " is not " + right + (item.commented ? kCommentRule : "")});
     if (out.settings.alarm_gsm.size() <= kMaxGsmNumbers) continue;
     out.settings.alarm_gsm.resize(kMaxGsmNumbers);
     out.diagnostics.push_back({item.line, Severity::kWarning, "alarm_gsm has more than 10 numbers; the first 10 count"});

@@ -31,6 +31,7 @@ struct Conf {
     std::string key;
     std::string value;
     int line;
+    bool commented = false;    // a `;` after a blank has ended the value
   };
   struct Section {
     std::string name;

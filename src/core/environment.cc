@@ -84,7 +84,7 @@ ParsedVariables parse_environment_file(std::string_view text) {
     if (line.empty() || line.front() == '#' || line.front() == ';') continue;
     const auto name = take_name(line);
     if (name.empty() || !line.starts_with('=')) {
-      out.error = "not NAME=VALUE";
+      out.error = name == "export" ? "NAME=VALUE is expected, without export" : "not NAME=VALUE";
       out.line = number;
       return out;
     }

@@ -30,7 +30,9 @@ struct Unit {
 
 constexpr std::array kTimeUnits = {Unit{"", 1'000'000'000},    Unit{"s", 1'000'000'000},       Unit{"ms", 1'000'000},
                                    Unit{"m", 60'000'000'000},  Unit{"h", 3'600'000'000'000},   Unit{"d", 86'400'000'000'000}};
-constexpr std::array kSizeUnits = {Unit{"", 1}, Unit{"KB", 1024}, Unit{"MB", 1 << 20}, Unit{"GB", 1 << 30}};
+constexpr std::array kSizeUnits = {Unit{"", 1}, Unit{"K", 1 << 10},         Unit{"KB", 1 << 10},
+                                   Unit{"M", 1 << 20},         Unit{"MB", 1 << 20},            Unit{"G", 1 << 30},
+                                   Unit{"GB", 1 << 30},        Unit{"T", std::int64_t{1} << 40}, Unit{"TB", std::int64_t{1} << 40}};
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
@@ -96,7 +98,7 @@ string parse(string_view text, unsigned& out) {
 string parse(string_view text, int& out) {
   const auto number = parse_number<int>(text);
   if (!same(text, "unlimited") && (!number || *number < kUnlimited || *number > kMaxCount))
-    return "a number from 0 to 1000000000, or unlimited";
+    return "a number from 0 to 1000000000, or unlimited (-1)";
   out = number.value_or(kUnlimited);
   return {};
 }

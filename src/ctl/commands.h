@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 
+#include "core/nearest.h"
+
 namespace ctl {
 
 enum class Id {
@@ -50,7 +52,6 @@ struct Option {
 [[nodiscard]] std::string bash_completion();
 [[nodiscard]] std::string zsh_completion();
 
-// The one of `known` that is nearest to `word` by the edits it takes; empty if none is near.
-[[nodiscard]] std::string nearest(std::string_view word, std::span<const std::string> known);
+using core::nearest;
 
 }  // namespace ctl

@@ -22,6 +22,7 @@ constexpr std::array kFigures = {FigureName{"uptime", Figure::kUptime}, FigureNa
 
 std::optional<std::uint64_t> parse_size(std::string_view text) {
   std::uint64_t unit = 1;
+  if (text.size() > 1 && text.back() == 'B' && text[text.size() - 2] > '9') text.remove_suffix(1);
   if (!text.empty()) {
     const auto at = std::string_view("KMGT").find(text.back());
     if (at != std::string_view::npos) {

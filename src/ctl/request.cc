@@ -79,7 +79,13 @@ class Parser {
     }
   }
 
-  void no_option(const string& name) { fail("no option " + core::excerpt(name) + "; `supervisectl help` and `supervisectl help COMMAND` list them"); }
+  static std::vector<string> option_names() {
+    std::vector<string> names;
+    for (const auto& option : options()) names.emplace_back(option.name);
+    return names;
+  }
+
+  void no_option(const string& name) { fail("no option " + core::excerpt(name) + core::did_you_mean(name, option_names()) + "; `supervisectl help` and `supervisectl help COMMAND` list them"); }
 
   string next(const string& name) {
     if (at_ < words_.size()) return words_[at_++];

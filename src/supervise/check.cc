@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "core/strings.h"
 #include "sys/error_text.h"
 #include "sys/process.h"
 
@@ -89,12 +90,23 @@ void add_new(Lines& all, const Lines& more) {
     if (std::none_of(all.begin(), all.end(), [&](const Line& known) { return known.text == line.text; })) all.push_back(line);
 }
 
+// Often [global] was meant for all.
+Lines warn_of_late_global(const core::Conf& conf, const string& path) {
+  const auto global = std::find_if(conf.sections.begin(), conf.sections.end(), [](const auto& s) { return s.name == kGlobal; });
+  if (global == conf.sections.end() || global == conf.sections.begin()) return {};
+  string names;
+  for (auto section = conf.sections.begin(); section != global; ++section) names += (names.empty() ? "[" : ", [") + section->name + "]";
+  const core::Diagnostic diagnostic{global->line, core::Diagnostic::Severity::kWarning, "[global] stands after " + core::excerpt(names) + ", which inherits nothing from it"};
+  return {{sys::Level::kWarning, core::to_text(diagnostic, path)}};
+}
+
 Lines check_every_section(sys::System& system, const Identity& identity, const core::Conf& conf) {
   Lines problems;
   const auto check = [&](const string& name) {
     add_new(problems, Review(system, resolve_settings(conf, identity.file(), name), identity.inherited, sys::Level::kFatal).run());
   };
   check(string(kGlobal));
+  add_new(problems, warn_of_late_global(conf, identity.file()));
   for (const auto& section : conf.sections)
     if (section.name != kGlobal) check(section.name);
   return problems;

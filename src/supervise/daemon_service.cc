@@ -422,7 +422,7 @@ void Daemon::look_for_leftovers() {
     if (of_present || orphan.info.dead || ++left > kMaxLeftovers) continue;
     core::Text<128> text;
     text << "left behind: pid " << orphan.pid << ' ';
-    text.printable(orphan.info.name.view());
+    text.printable(orphan.info.name.view()) << "; kill_tree would end it";
     note(Level::kWarning, text.view());
     ++named;
   }

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/command.h"
+#include "core/nearest.h"
 #include "core/settings.h"
 #include "core/strings.h"
 #include "core/words.h"
@@ -107,7 +108,7 @@ class Parser {
     const auto equals = word.find('=');
     const auto name = word.substr(2, equals == string::npos ? equals : equals - 2);
     const auto option = std::find_if(kOptions.begin(), kOptions.end(), [&](const Option& o) { return !o.name.empty() && o.name == name; });
-    if (option == kOptions.end()) return fail("unknown option --" + core::excerpt(name));
+    if (option == kOptions.end()) return fail("unknown option --" + core::excerpt(name) + core::did_you_mean("--" + name, long_names()));
     if (option->of_wrapper) wrapper_option_ = "--" + name;
     const bool has_value = equals != string::npos;
     if (has_value && equals + 1 == word.size() && !option->argument.empty()) return fail("option --" + name + " needs " + string(option->argument));
@@ -183,6 +184,13 @@ class Parser {
     for (const auto& option : kOptions)
       if (option.letter == letter) return &option;
     return nullptr;
+  }
+
+  static std::vector<string> long_names() {
+    std::vector<string> names;
+    for (const auto& option : kOptions)
+      if (!option.name.empty()) names.push_back("--" + string(option.name));
+    return names;
   }
 
   void fail(string what) {

@@ -298,9 +298,10 @@ core::Text<256> Service::explain(sys::System& system, const core::StartFailure& 
     case core::Stage::kExec:
       if (failure.cause == ENOENT) {
         const bool is_path = command.find('/') != string::npos;
-        const bool exists = is_path && system.stat_at(sys::kWorkingDirectory, command.c_str());
+        const bool exists = is_path && system.stat_at(sys::kWorkingDirectory, own_path(command).c_str());
         text << (exists ? "interpreter not found, see the first line of: " : "command not found: ");
         text.printable(command, kMaxQuoted);
+        if (is_path && !command.starts_with('/')) (text << " in ").printable(sys::absolute_path(settings_.directory.empty() ? "." : settings_.directory));
         return text;
       }
       text << "cannot execute ";

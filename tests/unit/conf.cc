@@ -149,7 +149,7 @@ TEST_CASE("lines that are no items are errors with their number") {
       {"[redis\t]\n", "F:1: error: no blanks between the brackets and the name; [redis] would be right"},
       {"[redis] startretries : 5\n", "F:1: error: nothing but a comment may follow the ] of a section header"},
       {"[redis]x\n", "F:1: error: nothing but a comment may follow the ] of a section header"},
-      {"[program:redis]\nstartretries : 5\n", "F:1: warning: unknown kind of section [program:redis], ignored; [global] or [SERVICE] would be right"},
+      {"[program:redis]\nstartretries : 5\n", "F:1: warning: unknown kind of section [program:redis], ignored; [redis] would be right"},
   };
   for (const auto& row : rows) {
     INFO("text: " << row.text);
@@ -177,8 +177,8 @@ TEST_CASE("section names are taken as they are") {
 
 TEST_CASE("an unknown key is a warning and the rest counts") {
   const auto out = read("[redis]\nstartretry : 5\nstartretries : 6\nSTARTRETRIES : 7\n");
-  CHECK(out.problems == Strings{"F:2: warning: unknown key \"startretry\", ignored; see supervise.conf(5)",
-                                "F:4: warning: unknown key \"STARTRETRIES\", ignored; see supervise.conf(5)"});
+  CHECK(out.problems == Strings{"F:2: warning: unknown key \"startretry\", ignored; did you mean startretries?",
+                                "F:4: warning: unknown key \"STARTRETRIES\", ignored; did you mean startretries?"});
   CHECK(out.settings.policy.startretries == 6);
 }
 
@@ -330,6 +330,28 @@ TEST_CASE("no bytes make the parser fail") {
     }
     const auto out = read(text);
     for (const auto& problem : out.problems) REQUIRE(problem.starts_with("F:"));
+  }
+}
+
+TEST_CASE("messages name what was meant") {
+  struct Row {
+    const char* line;
+    const char* problem;
+  };
+  const Row rows[] = {
+      {"alarm_mial : a@b", "F:2: warning: unknown key \"alarm_mial\", ignored; did you mean alarm_mail?"},
+      {"command : sh -c \"a ; b\"", "F:2: error: command: \"sh -c \"a\" is not a command with balanced quotes (unbalanced \"); a ; after a blank begins a comment, also within quotes; without the blank it begins none"},
+      {"command : worker # of mine", "F:2: warning: command: what follows # is part of the value; a comment begins with a ; after a blank"},
+      {"command : sh -c 'a # b'", ""},
+      {"command : sh -c 'a # b' x#y", ""},
+      {"max_restarts : x", "F:2: error: max_restarts: \"x\" is not a number from 0 to 1000000000, or unlimited (-1)"},
+      {"stdout_logfile_maxbytes : 2G", ""},
+      {"stdout_logfile_maxbytes : 2gb", ""},
+  };
+  for (const auto& row : rows) {
+    INFO("line: " << row.line);
+    const auto out = read(std::string("[redis]\n") + row.line + "\n");
+    CHECK(out.problems == (*row.problem ? Strings{row.problem} : Strings{}));
   }
 }
 

@@ -443,7 +443,7 @@ TEST_CASE("a faulty value of a log's key is an error that says what would be rig
   constexpr const char* kForm = "none, iso or tai64n";
   const Row rows[] = {
       {"stdout_logfile_maxbytes : many", kSize},  {"stdout_logfile_maxbytes : -1", kSize}, {"stderr_logfile_maxbytes : 1.5MB", kSize},
-      {"stdout_logfile_maxbytes : 10TB", kSize},  {"stderr_logfile_maxbytes : unlimited", kSize},
+      {"stdout_logfile_maxbytes : 10PB", kSize},  {"stderr_logfile_maxbytes : unlimited", kSize},
       {"stdout_logfile_maxbytes : 99999999999999999999", kSize},
       {"stdout_logfile_backups : -1", "a number from 0"}, {"stderr_logfile_backups : x", "a number from 0"},
       {"stdout_logfile_rotate : 30s", kPeriod},   {"stdout_logfile_rotate : 59.9", kPeriod}, {"stderr_logfile_rotate : 0", kPeriod},

@@ -13,7 +13,7 @@ using core::Settings;
 constexpr const char* kTime = "a time: a number of seconds or with a unit, such as 10, 1.5, 500ms, 30s, 5m, 2h, 1d";
 constexpr const char* kFlag = "true or false";
 constexpr const char* kCount = "a number from 0 to 1000000000";
-constexpr const char* kCountOrNone = "a number from 0 to 1000000000, or unlimited";
+constexpr const char* kCountOrNone = "a number from 0 to 1000000000, or unlimited (-1)";
 constexpr const char* kLimit = "a limit, or SOFT:HARD, each a number (KB, MB, GB) or unlimited";
 constexpr const char* kSize = "a size, such as 500KB, 50MB or 1GB; 0 for no limit";
 
@@ -48,10 +48,10 @@ const std::vector<Good> kCountsOrNone = {{"0", "0"}, {"3", "3"}, {"-1", "unlimit
 const std::vector<const char*> kBadCountsOrNone = {"-2", "x", "1.5", "1000000001", "3x"};
 const std::vector<Good> kLimits = {{"1024", "1024"}, {"1KB", "1024"}, {"1 mb", "1048576"}, {"2GB", "2147483648"}, {"unlimited", "unlimited"},
                                    {"10:20", "10:20"}, {"10:unlimited", "10:unlimited"}, {"0", "0"}, {"5 : 5", "5"}};
-const std::vector<const char*> kBadLimits = {"x", "-1", "20:10", "unlimited:10", "1:2:3", "1.5GB", "1TB", ":", "99999999999999999999", "20000000000GB"};
+const std::vector<const char*> kBadLimits = {"x", "-1", "20:10", "unlimited:10", "1:2:3", "1.5GB", "1PB", ":", "99999999999999999999", "20000000000GB"};
 
 const std::vector<Good> kSizes = {{"0", "0"}, {"100", "100"}, {"16KB", "16384"}, {"50 mb", "52428800"}, {"1GB", "1073741824"}};
-const std::vector<const char*> kBadSizes = {"x", "-1", "1.5MB", "1TB", "unlimited", "2000000000GB"};
+const std::vector<const char*> kBadSizes = {"x", "-1", "1.5MB", "1PB", "unlimited", "2000000000GB"};
 
 const std::vector<KeyRows> kRows = {
     {"command", "", {{"redis -p 1", "redis -p 1"}, {"'a b' c", "\"a b\" c"}, {"sh -c 'a; b'", "sh -c \"a; b\""}, {"x ''", "x \"\""}, {"'a\"b\\c'", "\"a\\\"b\\\\c\""}, {"'$x'", "$x"}},
