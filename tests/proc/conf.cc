@@ -185,6 +185,28 @@ TEST_CASE("A whole file is checked in one round for users and groups and files a
   CHECK(check_all("[a]\ncommand : mine\nenvironment : PATH=\"/no-such-directory\"\n[b]\ncommand : sh -c true\n").err.find("c:5") == std::string::npos);
 }
 
+TEST_CASE("A check of a whole file names the sections that stand before global") {
+  const auto late = check_all("[a]\ncommand : true\n[global]\nstopwaitsecs : 3\n");
+  CHECK(late.code == 0);
+  CHECK_THAT(late.err, contains("c:3: warning: [global] stands after [a], which inherits nothing from it"));
+}
+
+TEST_CASE("A relative command that is missing is reported with the directory it is looked for in") {
+  TempDir work;
+  fs::create_directories(work / "home");
+  write_file(work / "c", "[svc]\ncommand : ./run\ndirectory : " + (work / "home").string() + "\n");
+  const auto result = supervise({"-p", "status/svc", "-F", "c"}, work.path());
+  CHECK_THAT(result.err, contains("command not found: ./run in " + (work / "home").string()));
+  const StatusDir svc(work / "status/svc");
+  svc.write("dx");
+  svc.await_exit();
+}
+
+TEST_CASE("A misspelt option names the one that was meant") {
+  TempDir work;
+  CHECK_THAT(supervise({"--max-restart", "3", "true"}, work.path()).err, contains("did you mean --max-restarts?"));
+}
+
 TEST_CASE("A service without a command is told which file was read") {
   TempDir work;
   CHECK_THAT(supervise({"-p", "status/svc"}, work.path()).err, contains("no configuration file was read"));

@@ -75,4 +75,10 @@ TEST_CASE("a faulty line of an environment file is named") {
   }
 }
 
+TEST_CASE("a line of a shell script in an environment file is told what is too much") {
+  const auto out = core::parse_environment_file("A=1\nexport B=2\n");
+  CHECK(out.line == 2);
+  CHECK(out.error == "NAME=VALUE is expected, without export");
+}
+
 }  // namespace
