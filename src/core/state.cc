@@ -22,6 +22,10 @@ std::string_view to_text(Want want) {
   return "once";
 }
 
+bool is_plain(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c <= '~'; });
+}
+
 class Writer {
  public:
   template <typename Value>
@@ -50,7 +54,7 @@ class Writer {
       text << ' ' << (instant == kNever ? -1 : std::chrono::duration_cast<std::chrono::milliseconds>(instant.time_since_epoch()).count());
     text << '\n';
   }
-  StateText text;
+  RecordText text;
 };
 
 template <typename T>
@@ -95,7 +99,7 @@ T number_or_zero(std::optional<std::string_view> value) {
 
 }  // namespace
 
-StateText encode_state(const StateRecord& record) {
+EncodedRecord encode_record(const StateRecord& record) {
   const Facts& facts = record.facts;
   Writer out;
   out.put_words("name", record.name, kMaxName);
@@ -122,17 +126,27 @@ StateText encode_state(const StateRecord& record) {
   out.put_file("heartbeat", record.heartbeat);
   out.put("alarm", facts.alarms_on ? "on" : "off");
   out.put("paused", facts.paused ? 1 : 0);
-  out.put("notify", record.notify_name);
+  out.put("pid_start", record.service.start);
+  out.put("supervise_start", record.supervise.start);
+  out.put("boot_id", record.boot_id);
+  const auto state_size = out.text.view().size();
   if (record.ended)
     out.put("memory", "");
   else
     out.put_memory(record.snapshot);
+  out.put("notify", record.notify_name);
   out.put("left_running", record.left.pid);
   out.put("left_running_session", record.left.session);
-  out.put("pid_start", record.service.start);
-  out.put("supervise_start", record.supervise.start);
-  out.put("boot_id", record.boot_id);
-  return out.text;
+  out.put("left_running_start", record.left.start);
+  out.put("directory", record.directory.size() <= kMaxPath && is_plain(record.directory) ? record.directory : std::string_view());
+  out.put("namespaces", record.namespaces);
+  out.put("parent", record.origin.parent);
+  out.put("session", record.origin.session);
+  if (record.origin.user)
+    out.put("user", *record.origin.user);
+  else
+    out.put("user", "");
+  return {out.text, state_size};
 }
 
 std::optional<std::string_view> state_value(std::string_view text, std::string_view key) {
@@ -149,10 +163,16 @@ RecordedProcesses recorded_processes(std::string_view text) {
   out.supervise.start = number_or_zero<std::uint64_t>(state_value(text, "supervise_start"));
   out.service.pid = number_or_zero<std::int32_t>(state_value(text, "pid"));
   out.service.start = number_or_zero<std::uint64_t>(state_value(text, "pid_start"));
-  out.left = {number_or_zero<std::int32_t>(state_value(text, "left_running")), number_or_zero<std::int32_t>(state_value(text, "left_running_session"))};
+  out.left = {number_or_zero<std::int32_t>(state_value(text, "left_running")), number_or_zero<std::int32_t>(state_value(text, "left_running_session")),
+              number_or_zero<std::uint64_t>(state_value(text, "left_running_start"))};
   // It led a group in the session of its supervise.
   if (out.service.pid > 0 && out.service.start == 0) out.left.pid = out.service.pid;
-  out.boot_id = state_value(text, "boot_id").value_or(std::string_view());
+  const auto value = [text](std::string_view key) { return state_value(text, key).value_or(std::string_view()); };
+  out.origin = {number_or_zero<std::int32_t>(value("parent")), number_or_zero<std::int32_t>(value("session")), parse_number<std::uint32_t>(value("user"))};
+  out.boot_id = value("boot_id");
+  out.namespaces = value("namespaces");
+  out.name = value("name");
+  out.directory = value("directory");
   return out;
 }
 

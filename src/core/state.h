@@ -1,4 +1,4 @@
-// The text codec of DIR/state: `key=value` lines. Documented in supervise-status(5).
+// The text codec of DIR/state and of DIR/supervise/record: `key=value` lines. Documented in supervise-status(5).
 #pragma once
 
 #include <optional>
@@ -9,9 +9,9 @@
 
 namespace core {
 
-// No state file is longer, so that it always fits into the block that its spare already owns, even on a full disk.
-inline constexpr std::size_t kStateMax = 2048;
-using StateText = Text<kStateMax>;
+// No file is longer, so that it always fits into the block that its spare already owns, even on a full disk.
+inline constexpr std::size_t kStateMax = 2048, kRecordMax = 3072;
+using RecordText = Text<kRecordMax>;
 
 // Of the key `memory`, and of what a supervise hands to its successor.
 inline constexpr int kMemoryVersion = 1;
@@ -23,11 +23,18 @@ struct ProcessId {
   friend bool operator==(const ProcessId&, const ProcessId&) = default;
 };
 
-// A process that may be the service, left running by a supervise that was killed. It is no child of ours, and nothing tells it
-// from a stranger with the same pid (StateRecord::service without a start time), so it is waited for and never signalled.
+// A process that may be the service, left running by a supervise that was killed: nothing tells it from a stranger with the same
+// pid (StateRecord::service without a start time), or what names it is not to be believed. It is waited for and never signalled.
 struct LeftRunning {
   std::int32_t pid = 0;        // 0: none
   std::int32_t session = 0;    // that the service was in
+  std::uint64_t start = 0;     // 0: not known, and its session has to do
+};
+
+// Where the service's process comes from. It can change some of that, but not into anything.
+struct Origin {
+  std::int32_t parent = 0, session = 0;    // 0: not known
+  std::optional<std::uint32_t> user;       // that it was started as
 };
 
 // A file, as its directory and its name; both empty: none. A path that could not be printed as it is is left out.
@@ -49,20 +56,32 @@ struct StateRecord {
   Snapshot snapshot;
   std::string_view notify_name;  // of the socket that the service was told; empty: none
   LeftRunning left{};
+  Origin origin;                 // of the service
+  std::string_view directory;    // the status directory, absolute
+  std::string_view namespaces;   // in which the pids and starts above hold; empty: nothing tells
   bool ended = false;            // this supervise has ended as it was told: the next has nothing to remember
 };
 
-[[nodiscard]] StateText encode_state(const StateRecord& record);
+// A record, which begins with the state.
+struct EncodedRecord {
+  RecordText text;
+  std::size_t state_size = 0;
+  [[nodiscard]] std::string_view view() const { return text.view(); }
+  [[nodiscard]] std::string_view state() const { return text.view().substr(0, state_size); }
+};
+[[nodiscard]] EncodedRecord encode_record(const StateRecord& record);
 
 // The value of `key` in a state text; nothing where it is missing. A value may be empty.
 [[nodiscard]] std::optional<std::string_view> state_value(std::string_view text, std::string_view key);
 
-// The processes that a state text names; zeros where it says nothing usable.
+// The processes that a state text or a record names, and what tells whether they are meant; zeros where it says nothing usable.
 struct RecordedProcesses {
   ProcessId supervise;
   ProcessId service;
   LeftRunning left;
-  std::string_view boot_id;
+  Origin origin;
+  std::string_view boot_id, namespaces;
+  std::string_view name, directory;
 };
 [[nodiscard]] RecordedProcesses recorded_processes(std::string_view text);
 
@@ -72,7 +91,7 @@ struct RecordedProcesses {
 // In wall time; the epoch where there is none.
 [[nodiscard]] WallTime recorded_next_start(std::string_view text);
 
-// The snapshot of a machine; nothing where the text has none that this version understands.
+// The snapshot of a machine; nothing where the record has none that this version understands.
 [[nodiscard]] std::optional<Snapshot> recorded_snapshot(std::string_view text);
 
 // The name of the notification socket; empty where there is none, or one that no supervise would have chosen.

@@ -41,7 +41,7 @@ sys::Result<Entry> read_entry(sys::System& system, int dir, const char* name, st
     const auto info = system.stat(fd->get());
     if (!info) return info.error();
     if (info->type != sys::FileType::kRegular) return sys::Errno{EINVAL};
-    Entry entry{string(limit, '\0'), (info->uid == 0 || info->uid == system.own_uid()) && info->links == 1 && (info->mode & 0022U) == 0};
+    Entry entry{string(limit, '\0'), sys::is_kept_from_others(system, *info) && info->links == 1};
     const auto n = system.read(fd->get(), entry.text);
     if (!n) return n.error();
     entry.text.resize(*n);
@@ -50,6 +50,16 @@ sys::Result<Entry> read_entry(sys::System& system, int dir, const char* name, st
 }
 
 sys::Result<sys::UniqueFd> open_inner(sys::System& system, int dir) { return sys::owned(system, system.open(dir, "supervise", OpenMode::kDirectory, 0)); }
+
+// What supervise records for itself in a directory that is closed to others: empty where there is none that we may read, or where it belongs to
+// somebody else than root or us.
+string read_record(sys::System& system, int dir) {
+  const auto inner = open_inner(system, dir);
+  const auto info = inner ? system.stat(inner->get()) : sys::Result<sys::FileInfo>(inner.error());
+  if (!info || !sys::is_kept_from_others(system, *info)) return {};
+  auto record = read_entry(system, inner->get(), "record", core::kRecordMax);
+  return record && record->trusted ? std::move(record->text) : string();
+}
 
 // For writing, without waiting: ENXIO where nobody reads it. Ours are in the directory itself, those of daemontools and runit
 // in `supervise`.
@@ -239,22 +249,33 @@ Reading read(sys::System& system, const ServiceRef& service) {
   if (!dir) return is_absence(dir.error()) ? out : failed("", dir.error());
   const auto state = read_entry(system, dir->get(), "state", core::kStateMax);
   if (!state && !is_absence(state.error())) return failed("state", state.error());
+  const auto ok = open_fifo(system, dir->get(), "ok");
   std::optional<View> view;
   core::RecordedProcesses processes;
+  string record;
   if (state) view = view_of_state(state->text);
   if (view) {
-    processes = core::recorded_processes(state->text);
-    out.trusted = state->trusted;
-    if (!out.trusted) view->output = view->errors = view->heartbeat = "";
+    // A file of root's is no proof in a directory in which others give names to files.
+    const auto info = system.stat(dir->get());
+    const bool is_safe = state->trusted && info && sys::is_kept_from_others(system, *info);
+    if (!is_safe || !ok) record = read_record(system, dir->get());
+    const auto recorded = view_of_state(record);
+    out.trusted = is_safe || recorded;
+    processes = core::recorded_processes(is_safe || !recorded ? state->text : record);
+    if (recorded) view->ended = recorded->ended;
+    if (!is_safe) {
+      view->output = recorded ? recorded->output : "";
+      view->errors = recorded ? recorded->errors : "";
+      view->heartbeat = recorded ? recorded->heartbeat : "";
+    }
   } else if (const auto inner = open_inner(system, dir->get())) {
-    const auto record = read_entry(system, inner->get(), "status", 64);
-    if (!record && !is_absence(record.error())) return failed("supervise/status", record.error());
-    if (record) view = view_of_record({reinterpret_cast<const unsigned char*>(record->text.data()), record->text.size()});
+    const auto status = read_entry(system, inner->get(), "status", 64);
+    if (!status && !is_absence(status.error())) return failed("supervise/status", status.error());
+    if (status) view = view_of_record({reinterpret_cast<const unsigned char*>(status->text.data()), status->text.size()});
   } else if (!is_absence(inner.error())) {
     return failed("supervise", inner.error());
   }
   if (view) out.view = *view;
-  const auto ok = open_fifo(system, dir->get(), "ok");
   // Who may not write there can still tell whether the process is there.
   const bool unknown = !ok && ok.error().number == EACCES;
   if (!ok && !is_absence(ok.error()) && !(unknown && state)) return failed("ok", ok.error());

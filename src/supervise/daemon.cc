@@ -79,18 +79,19 @@ Daemon::Started Daemon::start(const Lines& problems) {
     return {kSystemError, prefix + ": " + std::string(sys::to_text(failure).view()), {}};
   }
   auto refusal = refuse_second();
-  const auto state = directory_.recorded_state();
+  const auto found = directory_.recorded();
   if (refusal.error.empty() && !identity_.handover) {
     // A service that runs gives its signs of life under the name that it was told, which was looked for before.
-    const auto told = core::recorded_notify_name(state->view());
-    if (!state) refusal = unreadable_state(state.error());
+    const auto told = found && found->is_trusted ? core::recorded_notify_name(found->text.view()) : std::string_view();
+    if (!found) refusal = unreadable_state(found.error());
     else if (!told.empty() && told != identity_.inherited.notify_name) refusal = unreadable_state(sys::Errno{EAGAIN});
   }
+  if (refusal.error.empty() && !identity_.handover) refusal = refuse_unseen(core::recorded_processes(found->text.view()));
   if (!refusal.error.empty()) {
     directory_.abandon();
     return refusal;
   }
-  const auto left_running = identity_.handover ? own_snapshot(*state) : find_service(*state);
+  const auto left_running = identity_.handover ? own_snapshot(found ? found->text : core::RecordText()) : find_service(*found);
   directory_.log().to_stderr(identity_.foreground);
   alarm_.emplace(system_, helpers_, identity_.name, identity_.directory, identity_.host, identity_.inherited.environment, null_.get());
   alarm_->use(alarm_->targets_of(service_.settings()));
@@ -106,6 +107,7 @@ Daemon::Started Daemon::start(const Lines& problems) {
     text << "this system refuses " << refused.view() << "; supervise does without";
     note(Level::kWarning, text.view());
   }
+  if (!left_running && may_be_left()) leave_alone();
   if (left_running)
     adopt(*left_running);
   else
@@ -116,7 +118,7 @@ Daemon::Started Daemon::start(const Lines& problems) {
     for (const int fd : {identity_.handover->control, identity_.handover->ok})
       if (fd >= 0) system_.close(fd);
   identity_.handover.reset();
-  identity_.state = {};
+  identity_.record = {};
   publish();
   expire();
   settle();
@@ -152,17 +154,35 @@ bool Daemon::is_of_this_boot(const core::RecordedProcesses& recorded) const {
   return recorded.boot_id.empty() || identity_.boot_id.empty() || recorded.boot_id == identity_.boot_id;
 }
 
+// The pids and starts of processes that were recorded mean others in here, or none.
+bool Daemon::is_elsewhere(const core::RecordedProcesses& recorded) const {
+  return is_of_this_boot(recorded) && !recorded.namespaces.empty() && !identity_.namespaces.empty() && recorded.namespaces != identity_.namespaces;
+}
+
+// What runs in other namespaces than ours can't be seen, but what it has open can: as long as the service or its logger lives, its
+// outputs have a reader.
+Daemon::Started Daemon::refuse_unseen(const core::RecordedProcesses& recorded) {
+  const auto give_up = core::after(system_.now().mono, kLockPatience);
+  while (is_elsewhere(recorded) && directory_.is_output_open()) {
+    if (system_.now().mono >= give_up)
+      return {kUsage, identity_.directory + ": its service runs in another pid or time namespace, out of sight; start supervise there, or end it first", {}};
+    (void)system_.wait({}, core::after(system_.now().mono, kLockPause));
+  }
+  return {};
+}
+
 // It may name a service that runs, of which there is never to be a second copy.
 Daemon::Started Daemon::unreadable_state(sys::Errno error) const {
-  return {kSystemError, identity_.directory + ": cannot read state: " + std::string(sys::error_text(error.number)) + "; try again, or remove it if nothing runs", {}};
+  return {kSystemError, identity_.directory + ": cannot read what the last supervise recorded: " + std::string(sys::error_text(error.number)) + "; try again, or remove state and supervise/record if nothing runs", {}};
 }
 
 sys::Result<std::int32_t> Daemon::other_supervise() {
-  const auto state = directory_.recorded_state();
-  if (!state && !identity_.handover) return state.error();
-  const auto recorded = core::recorded_processes(state->view());
+  const auto found = directory_.recorded();
+  if (!found && identity_.handover) return 0;
+  if (!found) return found.error();
+  const auto recorded = core::recorded_processes(found->text.view());
   const auto& other = recorded.supervise;
-  if (other.pid <= 0 || other.pid == self_.pid || !is_of_this_boot(recorded)) return 0;
+  if (other.pid <= 0 || other.pid == self_.pid || !is_of_this_boot(recorded) || is_elsewhere(recorded)) return 0;
   const auto info = system_.process(other.pid);
   const bool lives = other.start == 0 ? directory_.is_served() : info.hidden || (!info.dead && info.start == other.start);
   return lives ? other.pid : 0;

@@ -33,11 +33,12 @@ struct Identity {
   core::Nanos hook_reset{0};               // -t
   Inherited inherited;
   std::string boot_id;
+  std::string namespaces;                  // in which a pid and the start of a process hold; empty: nothing tells
   bool foreground = false;
   std::string program;                     // the file that this process executes
   std::vector<std::string> arguments;      // of the command line, without the program's name
   std::optional<Handover> handover;        // of the program that this process was before
-  std::string state;                       // that it handed over; empty: none
+  std::string record;                      // that it handed over; empty: none
 
   [[nodiscard]] Configuration configuration() const { return {conf, conf_required, conf_named}; }
   // The file that is read; empty: none is there.
@@ -79,7 +80,9 @@ class Daemon {
   };
 
   [[nodiscard]] Started refuse_second();
+  [[nodiscard]] Started refuse_unseen(const core::RecordedProcesses& recorded);
   [[nodiscard]] bool is_of_this_boot(const core::RecordedProcesses& recorded) const;
+  [[nodiscard]] bool is_elsewhere(const core::RecordedProcesses& recorded) const;
   [[nodiscard]] Started unreadable_state(sys::Errno error) const;
   [[nodiscard]] sys::Result<std::int32_t> other_supervise();
   void reap();
@@ -95,9 +98,11 @@ class Daemon {
   [[nodiscard]] bool has_service_ended();
   [[nodiscard]] bool is_command();
   [[nodiscard]] bool may_be_left();
-  [[nodiscard]] std::optional<core::Snapshot> find_service(const core::StateText& state);
+  [[nodiscard]] std::optional<core::Snapshot> find_service(const sys::Recorded& found);
+  [[nodiscard]] bool is_as_recorded(const core::RecordedProcesses& recorded);
+  void leave_alone();
   void adopt(const core::Snapshot& snapshot);
-  [[nodiscard]] std::optional<core::Snapshot> own_snapshot(core::StateText state);
+  [[nodiscard]] std::optional<core::Snapshot> own_snapshot(const core::RecordText& found);
   void ask_program();
   void hand_over();
   void no_upgrade(std::string_view why, sys::Errno error);
@@ -137,7 +142,7 @@ class Daemon {
   void publish();
   void learn_start();
   [[nodiscard]] sys::Failure write_status(const core::Facts& facts, sys::StatusDir::Means means);
-  [[nodiscard]] core::StateText state_text(const core::Facts& facts) const;
+  [[nodiscard]] core::EncodedRecord record(const core::Facts& facts) const;
   [[nodiscard]] core::Text<256> reason_text(const core::Facts& facts) const;
   [[nodiscard]] static core::Text<96> to_text(const Unsent& unsent);
   [[nodiscard]] core::Instant deadline() const;
@@ -160,6 +165,7 @@ class Daemon {
   core::Now now_;
 
   core::ProcessId self_, process_;
+  core::Origin origin_;                          // of process_
   std::int32_t session_ = 0;                     // ours, and so the service's
   core::LeftRunning left_;                       // nothing is started as long as it is there
   std::optional<core::Outcome> ended_;           // of the main process, as long as it is unknown whether another follows it

@@ -57,19 +57,19 @@ void Daemon::learn_start() {
 
 sys::Failure Daemon::write_status(const core::Facts& facts, sys::StatusDir::Means means) {
   const core::Status status{facts.stamp, facts.pid, facts.paused, facts.want, facts.alarms_on, facts.state == core::State::kStopping};
-  const auto failed = directory_.publish(status, state_text(facts).view(), means);
+  const auto failed = directory_.publish(status, record(facts), means);
   own_change_ = own_change_ || !failed;
   return failed;
 }
 
-core::StateText Daemon::state_text(const core::Facts& facts) const {
+core::EncodedRecord Daemon::record(const core::Facts& facts) const {
   const auto reason = reason_text(facts);
   const auto process = facts.pid == process_.pid ? process_ : core::ProcessId{facts.pid, 0};
   // Where nothing tells the service from a stranger, its session helps the next supervise.
-  const auto left = left_.pid == 0 && process.pid != 0 && process.start == 0 ? core::LeftRunning{0, session_} : left_;
-  return core::encode_state({identity_.name, facts, self_, process, identity_.boot_id, reason.view(), status_text_.view(),
+  const auto left = left_.pid == 0 && process.pid != 0 && process.start == 0 ? core::LeftRunning{0, session_, 0} : left_;
+  return core::encode_record({identity_.name, facts, self_, process, identity_.boot_id, reason.view(), status_text_.view(),
                              output_.file(Output::Which::kOutput), output_.file(Output::Which::kErrors), file_name(service_.heartbeat_path()), now_,
-                             machine_.snapshot(), service_.wants_socket() ? identity_.inherited.notify_name : std::string_view(), left, ended_properly_});
+                             machine_.snapshot(), service_.wants_socket() ? identity_.inherited.notify_name : std::string_view(), left, origin_, directory_.path(), identity_.namespaces, ended_properly_});
 }
 
 core::Text<256> Daemon::reason_text(const core::Facts& facts) const {

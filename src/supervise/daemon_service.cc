@@ -8,6 +8,7 @@
 #include "core/strings.h"
 #include "supervise/daemon.h"
 #include "sys/faults.h"
+#include "sys/platform.h"
 #include "sys/signal.h"
 
 namespace supervise {
@@ -49,6 +50,7 @@ void Daemon::start_service() {
     return step(core::event::StartDeferred{{core::Stage::kDescriptor, failure.error.number}});
   }
   follow_until_ = pidfile_look_ = core::kNever;
+  origin_ = {self_.pid, session_, spawn.credentials ? spawn.credentials->uid : system_.own_uid()};
   const auto spawned = system_.spawn(spawn);
   signs_.made();
   if (spawned.failure) return start_failed(*spawned.failure);
@@ -248,6 +250,8 @@ const Process* Daemon::choose_main(const Orphans& orphans) {
 void Daemon::set_main(const Process& process) {
   follow_until_ = std::min(follow_until_, core::after(now_.mono, std::max<core::Nanos>(service_.settings().policy.startsecs, kFollow)));
   process_ = {process.pid, process.info.start};
+  origin_.parent = process.info.parent;
+  origin_.session = process.info.session;
   watch_main(process.info);
   core::Text<128> text;
   text << "the service goes on as pid " << process.pid << ' ';
@@ -306,16 +310,17 @@ bool Daemon::has_service_ended() {
   return !info.hidden && !is_service(info);
 }
 
-// Whether the service may be running that a supervise left of which nothing tells it from a stranger. It is the leader of a
-// group, in the session of that supervise, or in ours if both were started from one terminal. That is enough to start no
-// second copy, and not enough to signal it.
+// Whether the service may be running that a supervise left of which nothing tells it from a stranger, or that somebody else names.
+// Without a start it is the leader of a group, in the session of that supervise, or in ours if both were started from one
+// terminal. That is enough to start no second copy, and not enough to signal it.
 bool Daemon::may_be_left() {
   if (left_.pid == 0) return false;
   const auto exists = system_.kill(left_.pid, 0);
   const auto info = system_.process(left_.pid);
-  if (info.hidden && info.group == 0) return true;
-  const bool may_be = (exists || exists.error().number == EPERM) && !info.dead && info.group == left_.pid &&
-                      (info.session == left_.session || info.session == system_.process(self_.pid).session);
+  if (info.hidden && (info.group == 0 || left_.start != 0)) return true;
+  const bool is_group = (exists || exists.error().number == EPERM) && info.group == left_.pid &&
+                        (info.session == left_.session || info.session == system_.process(self_.pid).session);
+  const bool may_be = !info.dead && (left_.start != 0 ? info.start == left_.start : is_group);
   if (!may_be) left_ = {};
   return may_be;
 }
@@ -327,16 +332,39 @@ bool Daemon::is_command() {
   return info.start == process_.start && info.session == own.session && info.group == process_.pid;
 }
 
-// What a supervise that was killed knew of the service, which it has left running, or down, or which has ended meanwhile.
-std::optional<core::Snapshot> Daemon::find_service(const core::StateText& state) {
-  const auto recorded = core::recorded_processes(state.view());
-  if (!is_of_this_boot(recorded)) return std::nullopt;
-  auto snapshot = core::recorded_snapshot(state.view());
+// Whether that process, which has the pid and the start of the service, is like it in what a process can't choose: it can begin a
+// session of its own, but not enter another; an orphan of a supervise goes to an ancestor, which is older; and who is not
+// root does not become another user.
+bool Daemon::is_as_recorded(const core::RecordedProcesses& recorded) {
+  const auto& origin = recorded.origin;
+  const auto info = system_.process(recorded.service.pid);
+  if (info.hidden) return true;
+  if (origin.session != 0 && info.session != origin.session && info.session != recorded.service.pid) return false;
+  const bool is_orphan = origin.parent != 0 && origin.parent == recorded.supervise.pid && recorded.supervise.start != 0;
+  if (is_orphan && sys::start_time(system_, info.parent) > recorded.supervise.start) return false;
+  const auto user = origin.user.value_or(0) == 0 ? std::nullopt : sys::platform::user_of(system_, recorded.service.pid);
+  return !user || user == origin.user;
+}
+
+// What a supervise that was killed knew of the service, which it has left running, or down, or which has ended meanwhile. What
+// others may have written, or was recorded of another service, is not believed; but there is no second copy of what it names.
+std::optional<core::Snapshot> Daemon::find_service(const sys::Recorded& found) {
+  const auto recorded = core::recorded_processes(found.text.view());
+  if (!is_of_this_boot(recorded) || is_elsewhere(recorded)) return std::nullopt;
+  const bool is_ours = found.is_trusted && (recorded.directory.empty() || recorded.directory == directory_.path());
+  auto snapshot = is_ours ? core::recorded_snapshot(found.text.view()) : std::nullopt;
   left_ = recorded.left;
   if (recorded.service.pid <= 0 || recorded.service.start == 0) return snapshot;
   process_ = recorded.service;
+  const bool has_ended = has_service_ended();
+  if (!has_ended && !(is_ours && is_as_recorded(recorded))) {
+    left_ = {process_.pid, 0, process_.start};
+    process_ = {};
+    return std::nullopt;
+  }
+  origin_ = recorded.origin;
   if (snapshot) return snapshot;
-  if (has_service_ended()) {
+  if (has_ended) {
     process_ = {};
     return std::nullopt;
   }
@@ -352,14 +380,21 @@ std::optional<core::Snapshot> Daemon::find_service(const core::StateText& state)
 }
 
 // What the program that this process was before knew of the service, which may have ended meanwhile; we are told how.
-std::optional<core::Snapshot> Daemon::own_snapshot(core::StateText state) {
+std::optional<core::Snapshot> Daemon::own_snapshot(const core::RecordText& found) {
   // The file may be gone, or old.
-  if (!identity_.state.empty()) state.clear(), state << identity_.state;
-  const auto recorded = core::recorded_processes(state.view());
+  const auto text = identity_.record.empty() ? found.view() : std::string_view(identity_.record);
+  const auto recorded = core::recorded_processes(text);
   process_ = recorded.service;
+  origin_ = recorded.origin;
   if (process_.pid == 0) left_ = recorded.left;
-  status_text_ << core::state_value(state.view(), "status").value_or(std::string_view());
-  return core::recorded_snapshot(state.view());
+  status_text_ << core::state_value(text, "status").value_or(std::string_view());
+  return core::recorded_snapshot(text);
+}
+
+void Daemon::leave_alone() {
+  core::Text<128> text;
+  text << "pid " << left_.pid << " may be the service; it is left alone, and the service is started when it has ended";
+  note(Level::kWarning, text.view());
 }
 
 void Daemon::adopt(const core::Snapshot& snapshot) {
@@ -375,8 +410,7 @@ void Daemon::adopt(const core::Snapshot& snapshot) {
     return identity_.handover || !still_is ? void() : note(Level::kNotice, text.view());
   }
   if (may_be_left()) {
-    text << "pid " << left_.pid << " may be the service; it is left alone, and the service is started when it has ended";
-    note(Level::kWarning, text.view());
+    leave_alone();
     return step(core::event::Exited{core::Outcome{}});
   }
   watch_main(system_.process(process_.pid));
@@ -528,8 +562,7 @@ void Daemon::hand_over() {
   published_.reset();
   publish();
   flush_notes();
-  const auto text = state_text(machine_.facts());
-  const auto state = system_.pipe_with(text.view());
+  const auto state = system_.pipe_with(record(machine_.facts()).view());
   if (!state) return no_upgrade("cannot be told what is known", state.error());
   const Handover handover{identity_.inherited.umask, directory_.control(), directory_.ok(), signs_.socket(), signs_.ready(), *state, output_.logger()};
   const auto resume = to_argument(handover);

@@ -12,8 +12,8 @@ constexpr std::string_view kResume = "--resume=", kQuestion = "--can-resume=";
 
 }  // namespace
 
-std::string take_state(sys::System& system, Handover& handover) {
-  std::array<char, core::kStateMax> bytes;
+std::string take_record(sys::System& system, Handover& handover) {
+  std::array<char, core::kRecordMax> bytes;
   const auto n = system.read(handover.state, bytes);
   if (handover.state >= 0) system.close(std::exchange(handover.state, -1));
   return n ? std::string(bytes.data(), *n) : std::string();

@@ -18,18 +18,18 @@ struct Handover {
   int control = -1, ok = -1;
   // These go on.
   int notify = -1, ready = -1;
-  // A pipe with the `state` of that moment: the file may be gone, or old where it could not be written.
+  // A pipe with the record of that moment: the file may be gone, or old where it could not be written.
   int state = -1;
   std::int32_t logger = 0;    // a child of ours that is not the service; 0: none
 
   [[nodiscard]] std::array<int, 5> descriptors() const { return {control, ok, notify, ready, state}; }
 };
 
-// Of these numbers, and of what `state` remembers beside them: raised with either.
+// Of these numbers, and of what the record remembers beside them: raised with either.
 inline constexpr int kHandoverVersion = 3;
 
-// The state that was handed over, which is read once; empty where it can't be.
-[[nodiscard]] std::string take_state(sys::System& system, Handover& handover);
+// The record that was handed over, which is read once; empty where it can't be.
+[[nodiscard]] std::string take_record(sys::System& system, Handover& handover);
 
 [[nodiscard]] std::string to_argument(const Handover& handover);
 

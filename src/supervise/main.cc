@@ -37,19 +37,10 @@ void print_problems(const Lines& problems) {
   for (const auto& problem : problems) complain(problem.text, 0);
 }
 
-// Of the supervise before this one; what is not ours in its place says nothing.
-std::string recorded_state(sys::System& system, const std::string& directory) {
-  std::array<char, core::kStateMax> text;
-  const auto dir = sys::open_directory(system, directory, sys::Links::kAll, sys::Missing::kFail, sys::OpenMode::kSearch);
-  const auto fd = dir ? sys::open_to_read(system, dir->fd.get(), "state") : sys::Result<sys::UniqueFd>(dir.error());
-  const auto n = fd ? system.read(fd->get(), text) : sys::Result<std::size_t>(fd.error());
-  return {text.data(), n ? *n : 0};
-}
-
 Identity identify(sys::System& system, const Options& options, const std::optional<Handover>& handover) {
   Identity identity;
   identity.handover = handover;
-  if (identity.handover) identity.state = take_state(system, *identity.handover);
+  if (identity.handover) identity.record = take_record(system, *identity.handover);
   if (!options.directory.empty()) {
     identity.directory = sys::absolute_path(options.directory);
     identity.name = service_name(identity.directory);
@@ -64,7 +55,10 @@ Identity identify(sys::System& system, const Options& options, const std::option
   identity.hook_reset = options.hook_reset;
   identity.inherited.environment = environ;
   // A service that is running already was told the name that its supervise had chosen.
-  identity.inherited.notify_name = core::recorded_notify_name(!identity.state.empty() ? identity.state : recorded_state(system, identity.directory));
+  const auto directory = sys::open_directory(system, identity.directory, sys::Links::kAll, sys::Missing::kFail, sys::OpenMode::kSearch);
+  const auto found = directory ? sys::read_recorded(system, directory->fd.get()) : sys::Result<sys::Recorded>(directory.error());
+  const auto recorded = !identity.record.empty() ? std::string_view(identity.record) : found && found->is_trusted ? found->text.view() : std::string_view();
+  identity.inherited.notify_name = core::recorded_notify_name(recorded);
   if (identity.inherited.notify_name.empty()) identity.inherited.notify_name = "supervise-" + sys::random_name();
   identity.program = sys::own_program();
   identity.foreground = options.foreground;
@@ -119,6 +113,7 @@ std::optional<int> start(sys::System& system, Identity identity) {
   // Without it a service that runs would be taken for one of another boot.
   if (!boot_id) return complain("cannot read the kernel's boot_id: " + std::string(sys::error_text(boot_id.error().number)) + "; try again", kSystemError);
   identity.boot_id = *boot_id;
+  identity.namespaces = sys::platform::namespaces(system);
 
   sys::Launch launch;
   if (resumes) {

@@ -66,7 +66,7 @@ void Wrapper::claim_heartbeat() {
   const auto& path = service_.heartbeat_path();
   if (path.empty()) return;
   const auto slash = path.rfind('/');
-  const auto directory = system_.stat_following(path.substr(0, std::max<std::size_t>(slash, 1)).c_str());
+  const auto directory = sys::look_at(system_, path.substr(0, std::max<std::size_t>(slash, 1)));
   if (!directory) return;
   core::Text<100> name;
   name << "supervise-heartbeat-" << directory->device << '-' << directory->inode << '-' << std::hash<std::string_view>()(std::string_view(path).substr(slash + 1));
@@ -74,7 +74,7 @@ void Wrapper::claim_heartbeat() {
   const bool is_shared = !claim && claim.error().number == EADDRINUSE;
   if (claim) heartbeat_claim_ = std::move(*claim);
   // Whoever has made it keeps it.
-  heartbeat_is_ours_ = !is_shared && !system_.stat_at(sys::kWorkingDirectory, path.c_str());
+  heartbeat_is_ours_ = !is_shared && !sys::look_at(system_, path);
   if (!is_shared) return;
   core::Text<300> text;
   text << "warning: another wrapper watches ";

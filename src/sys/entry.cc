@@ -75,8 +75,8 @@ Result<UniqueFd> make_file(System& system, int dir, const char* name, unsigned m
   return owned(system, system.open(dir, name, OpenMode::kCreateToRewrite, mode));
 }
 
-Result<UniqueFd> open_to_read(System& system, int dir, const char* name) {
-  return open_ours(system, dir, name, FileType::kRegular, OpenMode::kRead);
+Result<UniqueFd> open_to_read(System& system, int dir, const char* name, FileType type) {
+  return open_ours(system, dir, name, type, type == FileType::kDirectory ? OpenMode::kDirectory : OpenMode::kRead);
 }
 
 Result<UniqueFd> open_to_rewrite(System& system, int dir, const char* name) {
@@ -134,6 +134,10 @@ Status ensure_link(System& system, int dir, const char* name, const char* target
   if (n && std::string_view(found.data(), *n) == target) return ok();
   if (const auto aside = make_room(system, dir, name); !aside) return aside;
   return system.make_link(target, dir, name);
+}
+
+bool is_kept_from_others(System& system, const FileInfo& info) {
+  return (info.uid == 0 || info.uid == system.own_uid()) && (info.mode & 0022U) == 0;
 }
 
 bool is_entry(System& system, int dir, const char* name, int fd) {

@@ -17,8 +17,8 @@ Status put_aside(System& system, int dir, const char* name);
 // Of an attempt to open something of ours: another thing has the name.
 [[nodiscard]] bool is_obstacle(Errno error);
 
-// A regular file of ours for reading, or for rewriting; ENOENT or EINVAL if there is none or another thing.
-Result<UniqueFd> open_to_read(System& system, int dir, const char* name);
+// A regular file or a directory of ours for reading, or a file for rewriting; ENOENT or EINVAL if there is none or another thing.
+Result<UniqueFd> open_to_read(System& system, int dir, const char* name, FileType type = FileType::kRegular);
 Result<UniqueFd> open_to_rewrite(System& system, int dir, const char* name);
 
 // A new, empty regular file of ours, to be rewritten, in place of whatever bore the name.
@@ -36,6 +36,9 @@ Status set_access(System& system, int fd, unsigned mode, std::uint32_t group);
 
 // A symbolic link to `target`.
 Status ensure_link(System& system, int dir, const char* name, const char* target);
+
+// Whether nobody but root and us may write to a file, or make, move and remove anything in a directory.
+[[nodiscard]] bool is_kept_from_others(System& system, const FileInfo& info);
 
 // Whether `name` still is what `fd` has open.
 [[nodiscard]] bool is_entry(System& system, int dir, const char* name, int fd);

@@ -26,6 +26,7 @@
 #include "sys/entry.h"
 #include "sys/faults.h"
 #include "sys/platform.h"
+#include "sys/trusted.h"
 
 namespace sys::platform {
 namespace {
@@ -359,6 +360,26 @@ Result<std::string> boot_id(System&) {
   const auto id = read_start("/proc/sys/kernel/random/boot_id", text);
   if (id) return std::string(id->substr(0, id->find('\n')));
   return may_pass(id.error()) ? id.error() : Result(std::string());
+}
+
+// `pid:[4026531836] time:[4026531834]`
+std::string namespaces(System& system) {
+  std::string out;
+  for (const auto* name : {"/proc/self/ns/pid", "/proc/self/ns/time"}) {
+    std::array<char, 32> link{};
+    const auto n = system.read_link(kWorkingDirectory, name, link);
+    if (n) (out += out.empty() ? "" : " ").append(link.data(), std::min(*n, link.size()));
+  }
+  return out;
+}
+
+std::optional<std::uint32_t> user_of(System& system, std::int32_t pid) {
+  constexpr std::string_view kUser = "\nUid:\t";
+  const auto text = read_file(system, of_process(pid, "status"), kMaxText, Trust::kPlace);
+  const auto at = text ? text->find(kUser) : std::string::npos;
+  if (at == std::string::npos) return std::nullopt;
+  const auto value = std::string_view(*text).substr(at + kUser.size());
+  return core::parse_number<std::uint32_t>(value.substr(0, value.find('\t')));
 }
 
 std::string program_path() {

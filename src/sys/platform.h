@@ -6,6 +6,7 @@
 #include <signal.h>
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -89,6 +90,10 @@ void reset_reserved_signal(int signal);
 // Tells one boot from another; empty where nothing does, an error where that can't be read now. Portable: when it was, if
 // that is recorded (getutxid(3)).
 [[nodiscard]] Result<std::string> boot_id(System& system);
+// The namespaces of this process in which a pid and the start of a process hold; empty where nothing tells. Portable: empty.
+[[nodiscard]] std::string namespaces(System& system);
+// The real user of a process; nothing where that can't be told. Portable: nothing.
+[[nodiscard]] std::optional<std::uint32_t> user_of(System& system, std::int32_t pid);
 // The file that this process executes. Portable: empty; sys::own_program() goes by argv[0].
 [[nodiscard]] std::string program_path();
 

@@ -105,6 +105,8 @@ Result<std::string> boot_id(System&) {
   return id;
 }
 
+std::string namespaces(System&) { return {}; }
+std::optional<std::uint32_t> user_of(System&, std::int32_t) { return std::nullopt; }
 std::string program_path() { return {}; }
 
 void return_unused_heap() {}

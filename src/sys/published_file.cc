@@ -11,13 +11,12 @@
 namespace sys {
 namespace {
 
-constexpr unsigned kMode = 0644;
-constexpr std::size_t kMaxReserve = 2048;
+constexpr std::size_t kMaxReserve = 3072;
 
 }  // namespace
 
-PublishedFile::PublishedFile(System& system, const char* name, const char* spare_name, std::size_t reserve)
-    : system_(system), name_(name), spare_name_(spare_name), reserve_(reserve < kMaxReserve ? reserve : kMaxReserve) {}
+PublishedFile::PublishedFile(System& system, const char* name, const char* spare_name, std::size_t reserve, unsigned mode)
+    : system_(system), name_(name), spare_name_(spare_name), reserve_(reserve < kMaxReserve ? reserve : kMaxReserve), mode_(mode) {}
 
 Status PublishedFile::publish_by_exchange(int dir, std::string_view content) {
   if (!spare_.fd || spare_renamed_) return Errno{EBADF};
@@ -82,14 +81,14 @@ Result<PublishedFile::Copy> PublishedFile::take_over(int dir, const char* name) 
   const auto info = system_.stat(fd->get());
   if (!info) return info.error();
   // Another file of ours that somebody has given this name is not for others to read.
-  if ((info->mode & kMode) != kMode) return Errno{EACCES};
-  if (const auto set = set_access(system_, fd->get(), kMode, kKeepGroup); !set) return set.error();
+  if ((info->mode & mode_) != mode_) return Errno{EACCES};
+  if (const auto set = set_access(system_, fd->get(), mode_, kKeepGroup); !set) return set.error();
   return Copy{std::move(*fd), static_cast<std::size_t>(info->size)};
 }
 
 Result<PublishedFile::Copy> PublishedFile::make_copy(int dir, std::string_view content) {
   Copy copy;
-  auto fd = make_file(system_, dir, spare_name_, kMode);
+  auto fd = make_file(system_, dir, spare_name_, mode_);
   if (!fd) return fd.error();
   copy.fd = std::move(*fd);
   const std::array<char, kMaxReserve> zeros{};

@@ -13,9 +13,9 @@ namespace sys {
 class PublishedFile {
  public:
   // `name` and `spare_name` must outlive this; `reserve` bytes are claimed on the disk at the first publication.
-  PublishedFile(System& system, const char* name, const char* spare_name, std::size_t reserve);
+  PublishedFile(System& system, const char* name, const char* spare_name, std::size_t reserve, unsigned mode);
 
-  // Replaces the content of `dir`/name, mode 0644. At most `reserve` bytes.
+  // Replaces the content of `dir`/name. At most `reserve` bytes.
   Status publish(int dir, std::string_view content);
 
   // The same by the exchange alone, or where there is none by renaming the spare, which opens nothing: for a process that shares
@@ -46,6 +46,7 @@ class PublishedFile {
   const char* name_;
   const char* spare_name_;
   std::size_t reserve_;
+  unsigned mode_;
   Copy live_, spare_;
   bool spare_renamed_ = false;    // spare_ is what was replaced, and has no name any more
 };

@@ -8,7 +8,7 @@
 namespace sys {
 namespace {
 
-constexpr unsigned kPrivate = 0600;
+constexpr unsigned kPrivate = 0600, kPublic = 0644;
 constexpr std::size_t kDaemontoolsStatus = 18;
 
 struct Link {
@@ -50,16 +50,58 @@ bool is_foreign(System& system, int dir, const Owned& entry) {
   return n && !entry.is_ours({text.data(), *n});
 }
 
+// Empty where there is none, or none of ours.
+Result<core::RecordText> read_text(System& system, int dir, const char* name, unsigned mode) {
+  core::RecordText text;
+  const auto fd = open_to_read(system, dir, name);
+  if (!fd) return fd.error().number == ENOENT || is_obstacle(fd.error()) ? Result(text) : fd.error();
+  const auto info = system.stat(fd->get());
+  if (!info) return info.error();
+  // A log that somebody has given the name of what we publish is not for others to read.
+  if ((info->mode & mode) != mode) return text;
+  std::array<char, core::kRecordMax> content{};
+  const auto n = system.read(fd->get(), content);
+  if (!n) return n.error();
+  text << std::string_view(content.data(), *n);
+  return text;
+}
+
+// Nobody but us can have put a file of ours into a directory of ours, nor such a directory into another one: that would change its
+// `..`, for which it has to be writable.
+Result<core::RecordText> read_record(System& system, int dir) {
+  const auto inner = open_to_read(system, dir, "supervise", FileType::kDirectory);
+  if (!inner) return inner.error().number == ENOENT || is_obstacle(inner.error()) ? Result(core::RecordText()) : inner.error();
+  const auto info = system.stat(inner->get());
+  if (!info) return info.error();
+  return is_kept_from_others(system, *info) ? read_text(system, inner->get(), "record", kPrivate) : core::RecordText();
+}
+
 }  // namespace
+
+// Where others can write, a file of ours is no proof that we have written it for this purpose, as a log of ours can be renamed.
+Result<Recorded> read_recorded(System& system, int directory) {
+  const auto record = read_record(system, directory);
+  if (!record) return record.error();
+  const auto info = system.stat(directory);
+  if (!info) return info.error();
+  const bool is_trusted = is_kept_from_others(system, *info);
+  if (!record->view().empty() && !is_trusted) return Recorded{*record};
+  const auto state = read_text(system, directory, "state", kPublic);
+  if (!state) return state.error();
+  // A `state` that has the memory was written by an earlier version, and after the record: we write both.
+  const bool is_record = !record->view().empty() && !core::state_value(state->view(), "memory");
+  return is_record ? Recorded{*record} : Recorded{*state, is_trusted};
+}
 
 StatusDir::StatusDir(System& system, std::string path, std::uint32_t group)
     : system_(system),
       path_(std::move(path)),
       group_(group),
       log_(system, false),
-      status_(system, "status", ".status", core::kStatusSize),
-      state_(system, "state", ".state", core::kStateMax),
-      runit_status_(system, "status", ".status", core::kStatusSize) {}
+      status_(system, "status", ".status", core::kStatusSize, kPublic),
+      state_(system, "state", ".state", core::kStateMax, kPublic),
+      runit_status_(system, "status", ".status", core::kStatusSize, kPublic),
+      record_(system, "record", ".record", core::kRecordMax, kPrivate) {}
 
 Failure StatusDir::open() {
   auto failed = open_directory();
@@ -85,7 +127,7 @@ Failure StatusDir::open() {
 // A file that would be replaced and holds somebody's words; null where there is none. In a directory with a state of ours all is ours, and what was
 // planted there is put back.
 const char* StatusDir::foreign_entry() {
-  if (const auto state = recorded_state(); !state || is_state(state->view())) return nullptr;
+  if (const auto recorded = read_recorded(system_, dir_.get()); !recorded || is_state(recorded->text.view())) return nullptr;
   for (const auto& entry : kOwned)
     if (is_foreign(system_, dir_.get(), entry)) return entry.name;
   return nullptr;
@@ -169,6 +211,7 @@ Failure StatusDir::open_links() {
       return failure("cannot lock", "supervise", locked.error());
     supervise_dir_ = std::move(*opened);
     runit_status_.detach();
+    record_.detach();
     (void)system_.watch(supervise_dir_.get());
   }
   for (const auto& link : kToolLinks)
@@ -236,6 +279,7 @@ StatusDir::Check StatusDir::check() {
   bool intact = status_.check(dir_.get());
   intact = state_.check(dir_.get()) && intact;
   intact = runit_status_.check(supervise_dir_.get()) && intact;
+  intact = record_.check(supervise_dir_.get()) && intact;
   result.republish = !intact;
   if (!intact && !result.mended) result.mended = "status";
   return result;
@@ -256,25 +300,19 @@ bool StatusDir::is_in_place() {
   return !found || !ours || is_same_file(*found, *ours);
 }
 
-Result<core::StateText> StatusDir::recorded_state() {
-  core::StateText text;
-  const auto fd = open_to_read(system_, dir_.get(), "state");
-  if (!fd) return fd.error().number == ENOENT || is_obstacle(fd.error()) ? Result(text) : fd.error();
-  std::array<char, core::kStateMax> content{};
-  const auto info = system_.stat(fd->get());
-  if (!info) return info.error();
-  // A log that somebody has given this name is not for others to read; what we publish is.
-  if ((info->mode & 0044U) != 0044U) return text;
-  const auto n = system_.read(fd->get(), content);
-  if (!n) return n.error();
-  text << std::string_view(content.data(), *n);
-  return text;
+bool StatusDir::is_output_open() {
+  for (const auto* name : {"stdout", "stderr"}) {
+    const auto fd = owned(system_, system_.open(supervise_dir_.get(), name, OpenMode::kWrite, 0));
+    if (fd || (fd.error().number != ENOENT && !is_obstacle(fd.error()))) return true;
+  }
+  return false;
 }
 
 bool StatusDir::is_served() {
   if (ok_) return false;
-  const auto state = recorded_state();
-  const auto other = core::recorded_processes(state->view()).supervise;
+  const auto found = recorded();
+  if (!found) return false;
+  const auto other = core::recorded_processes(found->text.view()).supervise;
   if (other.pid == 0 || other.start != 0 || other.pid == system_.own_pid()) return false;
   return static_cast<bool>(owned(system_, system_.open(dir_.get(), "ok", OpenMode::kWrite, 0)));
 }
@@ -283,25 +321,28 @@ void StatusDir::prepare() {
   status_.prepare(dir_.get());
   state_.prepare(dir_.get());
   runit_status_.prepare(supervise_dir_.get());
+  record_.prepare(supervise_dir_.get());
 }
 
-Failure StatusDir::publish(const core::Status& status, std::string_view state, Means means) {
+Failure StatusDir::publish(const core::Status& status, const core::EncodedRecord& record, Means means) {
   if (taken_) return failure("cannot write", "status", Errno{EBUSY});
   const auto ours = core::encode_status(status);
   const auto tools = core::encode_runit_status(status);
-  const auto bytes = [](const core::StatusRecord& record) {
-    return std::string_view(reinterpret_cast<const char*>(record.data()), record.size());
+  const auto bytes = [](const core::StatusRecord& status_record) {
+    return std::string_view(reinterpret_cast<const char*>(status_record.data()), status_record.size());
   };
-  // So that all three change in one moment, as nearly as can be.
+  // So that all change in one moment, as nearly as can be.
   if (means == Means::kAnyWay) prepare();
   const auto write = means == Means::kAnyWay ? &PublishedFile::publish : &PublishedFile::publish_by_exchange;
-  // `state`, for which scripts wait, comes last.
+  // Whoever is killed in between has left its successor what is true. `state`, for which scripts wait, comes last.
+  const auto written_record = (record_.*write)(supervise_dir_.get(), record.view());
   const auto written_tools = (runit_status_.*write)(supervise_dir_.get(), bytes(tools));
   const auto written = (status_.*write)(dir_.get(), bytes(ours));
-  const auto written_state = (state_.*write)(dir_.get(), state);
+  const auto written_state = (state_.*write)(dir_.get(), record.state());
   if (!written) return failure("cannot write", "status", written.error());
   if (!written_state) return failure("cannot write", "state", written_state.error());
   if (!written_tools) return failure("cannot write", "supervise/status", written_tools.error());
+  if (!written_record) return failure("cannot write", "supervise/record", written_record.error());
   return {};
 }
 
@@ -327,7 +368,7 @@ void StatusDir::abandon() {
 }
 
 void StatusDir::remove_entries() {
-  for (const auto* name : {"control", "ok", "status", ".status", "stdout", "stderr", "stdout.held", "stderr.held", "logger"})
+  for (const auto* name : {"control", "ok", "status", ".status", "stdout", "stderr", "stdout.held", "stderr.held", "logger", "record", ".record"})
     if (supervise_dir_) (void)system_.remove(supervise_dir_.get(), name);
   (void)system_.remove_directory(dir_.get(), "supervise");
   for (const auto* name : {"lock", "control", "ok", "svcontrol", "status", ".status", "state", ".state", "supervise.log", "supervise.log.wf"})

@@ -13,6 +13,15 @@
 
 namespace sys {
 
+// What the last supervise of a directory has left to the next one.
+struct Recorded {
+  core::RecordText text;        // empty: nothing
+  bool is_trusted = true;       // it is ours; else somebody else may have put it there
+};
+
+// `directory` is a descriptor of the status directory. An error where it can't be read now.
+[[nodiscard]] Result<Recorded> read_recorded(System& system, int directory);
+
 class StatusDir {
  public:
   // `path` is absolute. `group`: of those who may write to control and ok; kKeepGroup: nobody but the owner.
@@ -22,16 +31,15 @@ class StatusDir {
   // is taken away again if this fails.
   Failure open();
 
-  // What the state file says before this supervise publishes its own; empty where there is none, or none of ours. An error where
-  // it can't be read now.
-  [[nodiscard]] Result<core::StateText> recorded_state();
+  // What was recorded before this supervise publishes its own.
+  [[nodiscard]] Result<Recorded> recorded() { return read_recorded(system_, dir_.get()); }
 
   // Takes a directory away again that open() has made.
   void abandon();
 
-  // Replaces status, supervise/status and state. kExchange opens no descriptor and may fail where kAnyWay does not.
+  // Replaces status, supervise/status, state and supervise/record. kExchange opens no descriptor and may fail where kAnyWay does not.
   enum class Means { kAnyWay, kExchange };
-  Failure publish(const core::Status& status, std::string_view state, Means means);
+  Failure publish(const core::Status& status, const core::EncodedRecord& record, Means means);
   // Does beforehand what the next publication by kExchange can't: nothing, where names can be exchanged.
   void prepare();
 
@@ -41,6 +49,10 @@ class StatusDir {
   // Whether another supervise has it open, by the one sign that there is without start times of processes: somebody reads `ok`.
   // Never once open() has succeeded: then we do.
   [[nodiscard]] bool is_served();
+
+  // Whether any process has an output of the service open for reading, wherever that runs: the service has, and its logger. True
+  // as well where that can't be told now. Before the outputs are opened, that is.
+  [[nodiscard]] bool is_output_open();
 
   // Puts back what is missing or was replaced. `mended` says whether anything was; `failure` what could not be. What another
   // supervise has locked meanwhile is left alone: ours goes on in the directory that is gone.
@@ -88,7 +100,7 @@ class StatusDir {
   UniqueFd parent_, dir_, supervise_dir_;
   UniqueFd lock_, control_, ok_;
   EventLog log_;
-  PublishedFile status_, state_, runit_status_;
+  PublishedFile status_, state_, runit_status_, record_;
   bool made_directory_ = false;
   bool taken_ = false;
   bool watched_ = false;

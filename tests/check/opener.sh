@@ -15,12 +15,14 @@ supervise/output.cc	open(sys::OpenMode::kReadFollowing)	the same
 supervise/output.cc	is_entry(system_, sys::kWorkingDirectory	compares with what is open, and opens nothing
 supervise/log_writer.cc	is_entry(system_, sys::kWorkingDirectory	the same
 supervise/service.cc	stat_following(	says beforehand what the opener would say, and opens nothing
-supervise/service.cc	stat_at(sys::kWorkingDirectory, command	chooses the words of a message
+supervise/service.cc	stat_at(sys::kWorkingDirectory, own_path(command)	chooses the words of a message
+supervise/check.cc	stat_following(path.c_str())	whether there is such a program or directory, and opens nothing
 supervise/alarm.cc	stat_at(sys::kWorkingDirectory, kSendmail)	chooses between two programs, each judged before it is run
 supervise/main.cc	stat_at(sys::kWorkingDirectory, identity.conf	whether there is one; read_file judges it
 ctl/launch.cc	stat_following(path.c_str())	looks for a program or a file, which is judged before it is used
 ctl/services.cc	stat_at(sys::kWorkingDirectory	looks what is listed, and opens nothing
 ctl/services.cc	stat_following(path.c_str())	the owner's name, for a message
+sys/terminal.cc	::open("/dev/tty"	a name of the system
 sys/client.cc	open("/dev/null"	a name of the system
 sys/client.cc	execvp(words[0]	our own supervise, the editor's or a run file's, judged by ctl/launch
 sys/client.cc	chdir(directory.c_str())	where the supervise that is asked runs, by the word of the kernel, or what ctl/launch has judged

@@ -85,12 +85,8 @@ TEST_CASE("a service whose start nobody could tell is waited for and never signa
   bench.run_until(seconds(3));
   bench.kill_supervise();
   const auto* service = bench.service();
-  auto text = bench.content("state");
-  const auto at = text.find("pid_start=");
-  text.replace(at, text.find('\n', at) - at, "pid_start=0");
-  const std::string session = "left_running_session=";
-  text.replace(text.find(session), session.size() + 1, session + bench.state("supervise_pid"));
-  bench.system.put(Bench::path("state"), sys::FileType::kRegular, text);
+  bench.forge("pid_start", "0");
+  bench.forge("left_running_session", bench.state("supervise_pid"));
   REQUIRE(bench.start());
   bench.control_at(seconds(4), "tk");
   bench.control_at(seconds(5), "du");
@@ -99,7 +95,7 @@ TEST_CASE("a service whose start nobody could tell is waited for and never signa
   CHECK(service->signals.empty());
   CHECK(bench.state("state") == "BACKOFF");
   CHECK(bench.state("pid") == "0");
-  CHECK(bench.state("left_running") == std::to_string(service->pid));
+  CHECK(bench.record("left_running") == std::to_string(service->pid));
   CHECK_THAT(bench.state("reason"), contains("waiting for the end of pid " + std::to_string(service->pid)));
   // The next one knows it as well.
   bench.kill_supervise();
@@ -191,13 +187,13 @@ TEST_CASE("the window of exits and the count of failed starts outlive supervise"
   CHECK(bench.state("exits") == "3");
 }
 
-TEST_CASE("the service is adopted even if the rest of state is of another version or torn by hand") {
+TEST_CASE("the service is adopted even if the rest of the record is of another version or torn by hand") {
   for (const auto& [what, with] : {std::pair("memory=1 ", "memory=2 "), std::pair("\nwant=up", "\nwant=maybe"), std::pair("state=RUNNING", "state=STOPPED")}) {
     Bench bench;
     REQUIRE(bench.start());
     bench.run_until(seconds(3));
     bench.kill_supervise();
-    const auto node = bench.system.find(Bench::path("state"));
+    const auto node = bench.system.find(Bench::path("supervise/record"));
     const auto at = node->data.find(what);
     REQUIRE(at != std::string::npos);
     node->data.replace(at, std::string(what).size(), with);
@@ -207,6 +203,172 @@ TEST_CASE("the service is adopted even if the rest of state is of another versio
     CHECK(bench.services().size() == 1);
     CHECK(bench.state("state") == "RUNNING");
     CHECK(bench.violations() == "");
+  }
+}
+
+// Until it is published anew the state is what the test has made of it.
+std::string other_violations(Bench& bench) {
+  std::erase_if(bench.system.violations(), [](const auto& what) { return what.starts_with("state is torn"); });
+  return bench.violations();
+}
+
+// What a version left that had all of it in `state`.
+void make_older(Bench& bench) {
+  auto text = bench.content("supervise/record");
+  text.resize(text.find("left_running_start="));
+  bench.system.put(Bench::path("state"), sys::FileType::kRegular, text, 0644);
+  bench.system.remove_tree(Bench::path("supervise/record"));
+}
+
+TEST_CASE("a state of an earlier version is believed in a directory of ours alone") {
+  const auto with = GENERATE(std::pair(0U, 0700U), std::pair(33U, 0700U), std::pair(0U, 0770U));
+  INFO("user " << with.first << " mode " << with.second);
+  const bool is_ours = with == std::pair(0U, 0700U);
+  Bench bench;
+  REQUIRE(bench.start());
+  bench.run_until(seconds(3));
+  bench.kill_supervise();
+  make_older(bench);
+  bench.system.find(sim::kDirectory)->uid = with.first;
+  bench.system.find(sim::kDirectory)->mode = with.second;
+  bench.system.violations().clear();
+  REQUIRE(bench.start());
+  bench.control_at(seconds(4), "tk");
+  bench.run_until(seconds(6));
+  CHECK((bench.log().find("adopted") != std::string::npos) == is_ours);
+  if (is_ours) return;
+  // Neither a signal nor a second copy.
+  CHECK(bench.services().size() == 1);
+  CHECK(bench.service()->signals.empty());
+  CHECK_THAT(bench.log(), contains("pid " + std::to_string(bench.service()->pid) + " may be the service; it is left alone"));
+  CHECK_THAT(bench.state("reason"), contains("waiting for the end of pid"));
+  // The next one knows it as well.
+  bench.kill_supervise();
+  REQUIRE(bench.start());
+  bench.service_dies_at(seconds(8), Outcome::code(0));
+  bench.run_until(seconds(10));
+  CHECK(bench.services().size() == 2);
+  CHECK(bench.state("state") == "RUNNING");
+  CHECK(other_violations(bench) == "");
+}
+
+TEST_CASE("a state of an earlier version that ran last is believed and not the record before it") {
+  Bench bench;
+  REQUIRE(bench.start());
+  bench.run_until(seconds(2));
+  const auto record = bench.content("supervise/record");
+  bench.service_dies_at(seconds(3), Outcome::code(0));
+  bench.run_until(seconds(5));
+  bench.kill_supervise();
+  make_older(bench);
+  bench.system.put(Bench::path("supervise/record"), sys::FileType::kRegular, record, 0600);
+  bench.system.violations().clear();
+  REQUIRE(bench.start());
+  CHECK_THAT(bench.log(), contains("adopted"));
+  CHECK(bench.services().size() == 2);
+  CHECK(other_violations(bench) == "");
+}
+
+TEST_CASE("the state in a directory of another user counts nothing beside the record") {
+  Bench bench;
+  REQUIRE(bench.start());
+  bench.run_until(seconds(3));
+  const auto pid = bench.service()->pid;
+  bench.kill_supervise();
+  bench.system.others[4711] = 99;
+  bench.system.find(sim::kDirectory)->uid = 33;
+  auto forged = bench.content("supervise/record");
+  for (const auto& [what, with] : {std::pair("\npid=" + std::to_string(pid), std::string("\npid=4711")), std::pair("pid_start=" + bench.state("pid_start"), std::string("pid_start=99"))})
+    forged.replace(forged.find(what), what.size(), with);
+  bench.system.put(Bench::path("state"), sys::FileType::kRegular, forged, 0644);
+  bench.system.violations().clear();
+  REQUIRE(bench.start());
+  CHECK_THAT(bench.log(), contains("adopted the service, which is running: pid " + std::to_string(pid)));
+  CHECK(other_violations(bench) == "");
+}
+
+TEST_CASE("a record is believed only where it and its directory are ours") {
+  Bench bench;
+  REQUIRE(bench.start());
+  bench.run_until(seconds(3));
+  bench.kill_supervise();
+  bench.system.remove_tree(Bench::path("state"));
+  SECTION("it belongs to another user") { bench.system.find(Bench::path("supervise"))->uid = 33; }
+  SECTION("the record belongs to another user") { bench.system.find(Bench::path("supervise/record"))->uid = 33; }
+  bench.system.violations().clear();
+  REQUIRE(bench.start());
+  CHECK_THAT(bench.log(), !contains("adopted"));
+}
+
+TEST_CASE("a process that can't have become like this from the service is left alone") {
+  struct Row {
+    const char *key, *value;
+    bool is_adopted;
+  };
+  const Row rows[] = {{"session", "4000", false}, {"session", "0", true}, {"directory", "/srv/status/other", false}, {"directory", "", true}, {"user", "33", false}, {"user", "0", true}, {"user", "", true}};
+  for (const auto& row : rows) {
+    INFO(row.key << '=' << row.value);
+    Bench bench;
+    REQUIRE(bench.start());
+    bench.run_until(seconds(3));
+    bench.kill_supervise();
+    bench.forge(row.key, row.value);
+    bench.system.put("/proc/" + bench.state("pid") + "/status", sys::FileType::kRegular, "Name:\tredis\nUid:\t34\t34\t34\t34\n");
+    bench.system.violations().clear();
+    REQUIRE(bench.start());
+    bench.control_at(seconds(4), "tk");
+    bench.run_until(seconds(6));
+    CHECK((bench.log().find("adopted") != std::string::npos) == row.is_adopted);
+    if (row.is_adopted) continue;
+    CHECK(bench.services().size() == 1);
+    CHECK(bench.service()->signals.empty());
+  }
+}
+
+TEST_CASE("the parent of an orphan is older than the supervise that it is the orphan of") {
+  for (const auto& [start, is_adopted] : {std::pair(1U, true), std::pair(100'000'000U, false)}) {
+    Bench bench;
+    REQUIRE(bench.start());
+    bench.run_until(seconds(3));
+    bench.kill_supervise();
+    bench.system.others[1] = start;
+    REQUIRE(bench.start());
+    CHECK((bench.log().find("adopted") != std::string::npos) == is_adopted);
+  }
+}
+
+TEST_CASE("what was recorded in other namespaces names no process of ours") {
+  Bench bench;
+  REQUIRE(bench.start());
+  bench.run_until(seconds(3));
+  bench.kill_supervise();
+  bench.move_to("pid:[2]");
+  bench.system.set_horizon(core::kNever);
+  SECTION("nobody has its output open") {
+    bench.system.die(*bench.service(), Outcome::code(0));
+    REQUIRE(bench.start());
+    bench.run_until(seconds(6));
+    CHECK_THAT(bench.log(), !contains("adopted"));
+    CHECK(bench.state("state") == "RUNNING");
+    CHECK(bench.violations() == "");
+  }
+  SECTION("the service has its output open") {
+    const auto output = bench.system.open(sys::kWorkingDirectory, Bench::path("supervise/stdout").c_str(), sys::OpenMode::kRead, 0);
+    REQUIRE(output);
+    CHECK_FALSE(bench.start());
+    CHECK(bench.error_status() == 100);
+    CHECK_THAT(bench.error(), contains("its service runs in another pid or time namespace"));
+    CHECK(bench.services().size() == 1);
+    CHECK(bench.service()->signals.empty());
+    bench.system.close(*output);
+    CHECK(bench.violations() == "");
+  }
+  SECTION("after a reboot") {
+    bench.forge("boot_id", "before");
+    bench.system.die(*bench.service(), Outcome::code(0));
+    bench.system.violations().clear();
+    REQUIRE(bench.start());
+    CHECK(bench.services().size() == 2);
   }
 }
 
@@ -264,13 +426,13 @@ TEST_CASE("the logger of the program before an upgrade is not taken for what a f
   CHECK(bench.violations() == "");
 }
 
-TEST_CASE("an upgrade goes on with the service although the directory is gone or state is an old one") {
+TEST_CASE("an upgrade goes on with the service although the directory is gone or the record is an old one") {
   const bool removed = GENERATE(true, false);
   Bench bench;
   allow_upgrade(bench);
   REQUIRE(bench.start());
   bench.run_until(seconds(2));
-  const auto old_state = bench.content("state");
+  const auto old_record = bench.content("supervise/record");
   bench.system.die(*bench.service(), Outcome::code(0));
   bench.run_until(seconds(4));
   const auto pid = bench.service()->pid;
@@ -280,7 +442,7 @@ TEST_CASE("an upgrade goes on with the service although the directory is gone or
   if (removed)
     bench.system.remove_tree(sim::kDirectory);
   else
-    bench.system.find(Bench::path("state"))->data = old_state;
+    bench.system.find(Bench::path("supervise/record"))->data = old_record;
   REQUIRE(bench.start_as_successor());
   bench.run_until(seconds(8));
   CHECK(bench.state("pid") == std::to_string(pid));

@@ -312,7 +312,7 @@ TEST_CASE("a second supervise is refused while the recorded one lives even witho
     record.name = "redis";
     record.supervise = {55, 99};
     record.boot_id = row.boot;
-    bench.system.put(Bench::path("state"), sys::FileType::kRegular, std::string(core::encode_state(record).view()));
+    bench.system.put(Bench::path("state"), sys::FileType::kRegular, std::string(core::encode_record(record).view()));
     if (row.start != 0) bench.system.others[55] = row.start;
     bench.system.violations().clear();
     INFO("start " << row.start << " boot " << row.boot);

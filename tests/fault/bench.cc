@@ -24,6 +24,7 @@ constexpr std::array kEntries = {
     Entry{"status", sys::FileType::kRegular, 0644},        Entry{"state", sys::FileType::kRegular, 0644},
     Entry{"supervise", sys::FileType::kDirectory, 0700},   Entry{"supervise/control", sys::FileType::kLink, 0777},
     Entry{"supervise/ok", sys::FileType::kLink, 0777},     Entry{"supervise/status", sys::FileType::kRegular, 0644},
+    Entry{"supervise/record", sys::FileType::kRegular, 0600},
     Entry{"supervise.log", sys::FileType::kRegular, 0600}, Entry{"supervise.log.wf", sys::FileType::kRegular, 0600},
 };
 
@@ -46,6 +47,13 @@ bool is_whole_state(std::string_view text) {
          text.find('\0') == std::string_view::npos && text.find("boot_id=") == text.rfind("boot_id=");
 }
 
+bool is_whole_record(std::string_view text) {
+  const auto rest = text.find("memory=");
+  while (text.ends_with("\n\n")) text.remove_suffix(1);
+  return rest != std::string_view::npos && is_whole_state(text.substr(0, rest)) && text.ends_with('\n') && text.find("\nuser=") != std::string_view::npos &&
+         text.find("user=") == text.rfind("user=");
+}
+
 }  // namespace
 
 Bench::Bench(std::string conf, std::string hook) {
@@ -63,6 +71,7 @@ Bench::Bench(std::string conf, std::string hook) {
   identity_.inherited.environment = kEnvironment;
   identity_.inherited.notify_name = "supervise-test";
   identity_.boot_id = "boot";
+  identity_.namespaces = "pid:[1]";
   system.after = [this](Op op) { watch_published(op); };
 }
 
@@ -70,8 +79,8 @@ void Bench::write_conf(const std::string& lines) { system.put(kConf, sys::FileTy
 
 bool Bench::start() {
   // As main() does.
-  const auto state = content("state");
-  const auto told = core::recorded_notify_name(state);
+  const auto record = content("supervise/record");
+  const auto told = core::recorded_notify_name(record);
   identity_.inherited.notify_name = told.empty() ? "supervise-test" : std::string(told);
   supervise::Lines problems;
   auto service = supervise::load_service(system, identity_, problems);
@@ -99,7 +108,7 @@ void Bench::kill_supervise() {
 bool Bench::start_as_successor() {
   identity_.handover = supervise::parse_handover(system.replaced_by.value().at(1));
   system.replaced_by.reset();
-  identity_.state = supervise::take_state(system, *identity_.handover);
+  identity_.record = supervise::take_record(system, *identity_.handover);
   // Here the old program has closed what it handed over, and what was gone by then.
   identity_.handover->control = identity_.handover->ok = -1;
   system.violations().clear();
@@ -151,6 +160,16 @@ std::string Bench::state(std::string_view key) const {
   return std::string(core::state_value(content("state"), key).value_or("(none)"));
 }
 
+std::string Bench::record(std::string_view key) const {
+  return std::string(core::state_value(content("supervise/record"), key).value_or("(none)"));
+}
+
+void Bench::forge(std::string_view key, const std::string& value) {
+  auto& text = system.find(path("supervise/record"))->data;
+  const auto at = text.find("\n" + std::string(key) + "=") + key.size() + 2;
+  text.replace(at, text.find('\n', at) - at, value);
+}
+
 Child* Bench::service() {
   for (auto& [pid, child] : system.children())
     if (child.is_service && child.alive) return &child;
@@ -183,8 +202,10 @@ void Bench::watch_published(Op op) {
   };
   look(directory, "status", [](const std::string& record) { return decode(record).has_value(); });
   look(directory, "state", is_whole_state);
-  if (const auto tools = directory->entries.find("supervise"); tools != directory->entries.end())
+  if (const auto tools = directory->entries.find("supervise"); tools != directory->entries.end()) {
     look(tools->second, "status", [](const std::string& record) { return record.size() == core::kStatusSize; });
+    look(tools->second, "record", is_whole_record);
+  }
 }
 
 std::string Bench::violations() {
@@ -214,7 +235,7 @@ std::string Bench::unsettled() {
   if (writes_files_)
     for (const auto& entry : kFiles) look(entry);
   if (ended_) return text;
-  for (const auto* name : {"lock", "control", "ok", "__stdout", "__stderr", "supervise/logger", "supervise.log", "supervise.log.wf", "status", "state"})
+  for (const auto* name : {"lock", "control", "ok", "__stdout", "__stderr", "supervise/logger", "supervise.log", "supervise.log.wf", "status", "state", "supervise/record"})
     if (const auto node = system.find(path(name)); node && !system.is_open(node)) text += std::string(name) + " is not the one that supervise has open; ";
   if (const auto lock = system.find(path("lock")); lock && lock->locker.expired()) text += "the lock is not held; ";
   return text;

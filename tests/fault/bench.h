@@ -28,6 +28,8 @@ class Bench {
   [[nodiscard]] int error_status() const { return started_.status; }
   [[nodiscard]] const std::string& warning() const { return started_.warning; }
 
+  void move_to(const std::string& namespaces) { identity_.namespaces = namespaces; }    // where the next one begins
+
   // As KILL would, leaving the service and the directory as they are.
   void kill_supervise();
 
@@ -52,6 +54,8 @@ class Bench {
   [[nodiscard]] static std::string path(const std::string& entry) { return std::string(kDirectory).append("/").append(entry); }
   [[nodiscard]] std::string content(const std::string& entry) const;
   [[nodiscard]] std::string state(std::string_view key) const;
+  [[nodiscard]] std::string record(std::string_view key) const;
+  void forge(std::string_view key, const std::string& value);    // in the record
   [[nodiscard]] std::string log() const { return content("supervise.log"); }
   [[nodiscard]] Child* service();                              // the living one, or null
   [[nodiscard]] std::vector<Child*> services();                // all that ever were

@@ -1,4 +1,4 @@
-// A state file that somebody forged, found by a supervise in the simulated world where a service of the last one may still run:
+// A record that somebody forged, found by a supervise in the simulated world where a service of the last one may still run:
 // no signal is for a stranger, whatever it says, unless it names one with its start and the boot. That is believed: nobody else
 // can write such a file of ours. In it `@p` and `@s` stand for pid and start of the service, `@o` for a process of somebody else,
 // and `@t` for when that was started. The first line, without its end, is what happens then.
@@ -39,8 +39,10 @@ FUZZ(adoption) {
   bench.kill_supervise();
   bench.system.others[kStranger] = kStrangerStart;
   if (choices.below(4) == 0) bench.system.die(*bench.service(), core::Outcome::code(0));
-  const auto forged = filled_in(bytes.rest(), first).substr(0, core::kStateMax + 1000);
-  bench.system.find(sim::Bench::path("state"))->data = forged;
+  const auto forged = filled_in(bytes.rest(), first).substr(0, core::kRecordMax + 1000);
+  bench.system.find(sim::Bench::path("supervise/record"))->data = forged;
+  // Without a record it is believed.
+  bench.system.find(sim::Bench::path("state"))->data.clear();
   const auto named = core::recorded_processes(forged);
   const bool is_this_boot = named.boot_id == "boot" || named.boot_id.empty();
   const bool is_known = is_this_boot && named.service == core::ProcessId{first.pid, first.start};
@@ -57,7 +59,7 @@ FUZZ(adoption) {
     return;
   }
   // Until it had been published anew it was what we made of it.
-  std::erase_if(bench.system.violations(), [](const auto& what) { return what.starts_with("state is torn"); });
+  std::erase_if(bench.system.violations(), [](const auto& what) { return what.starts_with("record is torn") || what.starts_with("state is torn"); });
   auto when = core::seconds(4) + core::Nanos(0);
   for (int i = 0; i < 12 && !choices.empty(); ++i) {
     when += choices.below(30) * std::chrono::milliseconds(100);

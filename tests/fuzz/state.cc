@@ -85,8 +85,8 @@ class Going {
     record.output = {"/srv/status/redis", "__stdout"};
     record.errors = {"/srv/status/redis/", facts.paused ? std::string_view(overlong) : "__stderr"};
     record.heartbeat = {facts.alarms_on ? std::string_view() : "/run/\n", "beat"};
-    const auto text = core::encode_state(record);
-    fuzz::require(text.view().ends_with("\nboot_id=boot\n"), "a state that is cut");
+    const auto text = core::encode_record(record);
+    fuzz::require(text.state().ends_with("\nboot_id=boot\n") && text.view().ends_with("\nuser=\n"), "a record that is cut");
     const auto again = core::recorded_snapshot(text.view());
     fuzz::require(again.has_value(), "a state that the next supervise does not understand");
     fuzz::require(again->facts.pid == facts.pid && again->facts.state == facts.state && again->facts.want == facts.want && again->facts.starts == facts.starts &&

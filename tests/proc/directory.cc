@@ -16,7 +16,7 @@ namespace {
 const std::pair<std::string, std::string> kEntries[] = {
     {"lock", "file 0600"},     {"control", "fifo 0600"},          {"svcontrol", "link"},
     {"ok", "fifo 0600"},       {"status", "file 0644"},           {"state", "file 0644"},
-    {"supervise", "dir 0700"}, {"supervise/status", "file 0644"}, {"__stdout", "file 0600"},
+    {"supervise", "dir 0700"}, {"supervise/status", "file 0644"}, {"supervise/record", "file 0600"}, {"__stdout", "file 0600"},
     {"__stderr", "file 0600"}, {"supervise.log", "file 0600"},    {"supervise.log.wf", "file 0600"}};
 
 void check_entries(const StatusDir& dir) {

@@ -31,7 +31,7 @@ bool in_order(const StatusDir& dir) {
       {"lock", "file 0600"},          {"control", "fifo 0600"},
       {"svcontrol", "link"},          {"ok", "fifo 0600"},
       {"status", "file 0644"},        {"state", "file 0644"},
-      {"supervise", "dir 0700"},      {"supervise/status", "file 0644"},
+      {"supervise", "dir 0700"},      {"supervise/status", "file 0644"}, {"supervise/record", "file 0600"},
       {"supervise.log", "file 0600"}, {"supervise.log.wf", "file 0600"}};
   std::error_code error;
   return std::ranges::all_of(entries, [&](const auto& entry) { return mode_of(dir / entry.first) == entry.second; }) &&
@@ -75,6 +75,7 @@ const Words kEntries = {"lock",
                         "supervise.log",
                         "supervise.log.wf",
                         "supervise/status",
+                        "supervise/record",
                         "supervise/control",
                         "supervise/ok"};
 

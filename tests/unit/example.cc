@@ -47,10 +47,11 @@ TEST_CASE("the example status is a record that agrees with the example state") {
   CHECK(to_string(core::encode_runit_status(*status)) == example("supervise/status"));
 }
 
-TEST_CASE("the example state has the keys that are written and in their order") {
+TEST_CASE("the example state and record have the keys that are written and in their order") {
   core::StateRecord record;
   record.name = "redis";
-  const auto written = core::encode_state(record);
+  record.origin.user = 0;
+  const auto written = core::encode_record(record);
   const auto keys = [](std::string_view text) {
     std::vector<std::string> names;
     while (!text.empty()) {
@@ -60,7 +61,10 @@ TEST_CASE("the example state has the keys that are written and in their order") 
     }
     return names;
   };
-  CHECK(keys(example("state")) == keys(written.view()));
+  CHECK(keys(example("state")) == keys(written.state()));
+  CHECK(keys(example("supervise/record")) == keys(written.view()));
+  CHECK(example("supervise/record").starts_with(example("state")));
+  CHECK(core::recorded_snapshot(example("supervise/record")));
 }
 
 TEST_CASE("the example state is what an encoder writes for these facts") {

@@ -33,6 +33,9 @@ core::StateRecord running() {
   record.output = {"/srv/redis", "__stdout"};
   record.errors = {"/", "err"};
   record.notify_name = "supervise-0123456789abcdef";
+  record.directory = "/srv/status/redis";
+  record.namespaces = "pid:[4026531836] time:[4026531834]";
+  record.origin = {4709, 4701, 33};
   record.snapshot.facts.stamp = core::WallTime(core::Nanos(1'795'197'787'204'567'890));
   record.snapshot.failures = 2;
   record.snapshot.restarts = 3;
@@ -45,15 +48,31 @@ core::StateRecord running() {
 }
 
 std::string value(const core::StateRecord& record, std::string_view key) {
-  const auto text = core::encode_state(record);
+  const auto text = core::encode_record(record);
   return std::string(core::state_value(text.view(), key).value_or("(missing)"));
 }
 
 TEST_CASE("the state file of a running service is exactly this text") {
-  CHECK(core::encode_state(running()).view() ==
+  CHECK(core::encode_record(running()).state() ==
         "name=redis\nstate=RUNNING\npid=4733\nsupervise_pid=4709\nwant=up\nsince=1795197788.204\nstarted=1795197787.204\n"
         "ready=1795197789.310\nexit=signal KILL\nstarts=2\nexits=1\nexits_nonzero=4\nexits_signal=5\nexits_core=6\ntries=1\ncoredumps=0\nnext_start=\nreason=\nstatus=\nstdout=/srv/redis/__stdout\nstderr=/err\nheartbeat=\nalarm=on\n"
-        "paused=0\nnotify=supervise-0123456789abcdef\nmemory=1 1795197787204567890 2 3 4 9448110 9440000 -1 9450000 9448100\nleft_running=0\nleft_running_session=0\npid_start=944811\nsupervise_start=918204\nboot_id=2f0c4d0e-7a55-4c3b-9d4e-5b6f3b1d8c11\n");
+        "paused=0\npid_start=944811\nsupervise_start=918204\nboot_id=2f0c4d0e-7a55-4c3b-9d4e-5b6f3b1d8c11\n");
+}
+
+TEST_CASE("what only the next supervise needs follows in the record") {
+  const auto record = core::encode_record(running());
+  CHECK(record.view().starts_with(record.state()));
+  CHECK(record.view().substr(record.state().size()) ==
+        "memory=1 1795197787204567890 2 3 4 9448110 9440000 -1 9450000 9448100\nnotify=supervise-0123456789abcdef\n"
+        "left_running=0\nleft_running_session=0\nleft_running_start=0\ndirectory=/srv/status/redis\n"
+        "namespaces=pid:[4026531836] time:[4026531834]\nparent=4709\nsession=4701\nuser=33\n");
+  const auto recorded = core::recorded_processes(record.view());
+  CHECK(recorded.directory == "/srv/status/redis");
+  CHECK(recorded.namespaces == "pid:[4026531836] time:[4026531834]");
+  CHECK(recorded.origin.parent == 4709);
+  CHECK(recorded.origin.session == 4701);
+  CHECK(recorded.origin.user == 33U);
+  CHECK_FALSE(core::recorded_processes(record.state()).origin.user);
 }
 
 TEST_CASE("the state file of a service that never ran leaves empty what is not known") {
@@ -124,17 +143,22 @@ TEST_CASE("the longest state file is whole and fits") {
   record.facts.since = record.facts.started = record.facts.ready = core::WallTime(core::Nanos(INT64_MAX));
   record.facts.next_start = core::Instant(core::Nanos(INT64_MAX / 2));
   record.notify_name = "supervise-0123456789abcdef";
-  record.left = {INT32_MAX, INT32_MAX};
+  record.left = {INT32_MAX, INT32_MAX, UINT64_MAX};
+  record.origin = {INT32_MAX, INT32_MAX, UINT32_MAX};
+  record.directory = long_path;
+  record.namespaces = "pid:[4294967295] time:[4294967295]";
   record.snapshot.facts.stamp = core::WallTime::max();
   record.snapshot.failures = UINT_MAX;
   record.snapshot.restarts = record.snapshot.hook_runs = INT_MAX;
   for (auto* instant : {&record.snapshot.started, &record.snapshot.window_opened, &record.snapshot.kill_due, &record.snapshot.next_start,
                         &record.snapshot.last_exit})
     *instant = core::Instant(core::Nanos::max() - core::Nanos(1));
-  const auto text = core::encode_state(record);
-  CHECK_FALSE(text.full());
-  CHECK(text.view().size() < core::kStateMax);
-  CHECK(text.view().ends_with("boot_id=2f0c4d0e-7a55-4c3b-9d4e-5b6f3b1d8c11\n"));
+  const auto text = core::encode_record(record);
+  CHECK_FALSE(text.text.full());
+  CHECK(text.view().size() < core::kRecordMax);
+  CHECK(text.view().ends_with("\nuser=4294967295\n"));
+  CHECK(text.state().size() < core::kStateMax);
+  CHECK(text.state().ends_with("boot_id=2f0c4d0e-7a55-4c3b-9d4e-5b6f3b1d8c11\n"));
   CHECK(core::state_value(text.view(), "name")->size() == 64);
   CHECK(core::state_value(text.view(), "reason")->size() == 160);
   CHECK(core::state_value(text.view(), "status")->size() == 160);
@@ -185,7 +209,7 @@ TEST_CASE("a value is found by its whole key") {
 }
 
 TEST_CASE("the recorded processes are read back from a state file") {
-  const auto text = core::encode_state(running());
+  const auto text = core::encode_record(running());
   const auto recorded = core::recorded_processes(text.view());
   CHECK((recorded.supervise == core::ProcessId{4709, 918204}));
   CHECK((recorded.service == core::ProcessId{4733, 944811}));
@@ -194,15 +218,15 @@ TEST_CASE("the recorded processes are read back from a state file") {
 
 TEST_CASE("a process that may be the service is one whose start nobody could tell") {
   auto record = running();
-  CHECK(core::recorded_processes(core::encode_state(record).view()).left.pid == 0);
+  CHECK(core::recorded_processes(core::encode_record(record).view()).left.pid == 0);
   record.service.start = 0;
   record.left.session = 4709;
-  auto left = core::recorded_processes(core::encode_state(record).view()).left;
+  auto left = core::recorded_processes(core::encode_record(record).view()).left;
   CHECK(left.pid == 4733);
   CHECK(left.session == 4709);
   record.facts.pid = 0;
   record.left = left;
-  left = core::recorded_processes(core::encode_state(record).view()).left;
+  left = core::recorded_processes(core::encode_record(record).view()).left;
   CHECK(left.pid == 4733);
   CHECK(left.session == 4709);
 }
@@ -219,7 +243,7 @@ TEST_CASE("a state file that makes no sense names no process") {
 
 TEST_CASE("what a state file remembers is read back") {
   const auto record = running();
-  const auto text = core::encode_state(record);
+  const auto text = core::encode_record(record);
   const auto snapshot = core::recorded_snapshot(text.view());
   REQUIRE(snapshot);
   CHECK(snapshot->facts.state == core::State::kRunning);
@@ -247,7 +271,7 @@ TEST_CASE("what a state file remembers is read back") {
 }
 
 TEST_CASE("a memory that no supervise of this version has written is none") {
-  const std::string good(core::encode_state(running()).view());
+  const std::string good(core::encode_record(running()).view());
   const std::string memory = "memory=1 1795197787204567890 2 3 4 9448110 9440000 -1 9450000 9448100";
   REQUIRE(good.find(memory) != std::string::npos);
   for (const auto* bad : {"memory=", "memory=2 9 2 3 4 1 1 1 1 1", "memory=1 9 2 3 4 1 1 1 1", "memory=1 9 -2 3 4 1 1 1 1 1", "memory=1 9 2 -3 4 1 1 1 1 1", "memory=1 -9 2 3 4 1 1 1 1 1",
@@ -295,7 +319,7 @@ TEST_CASE("a machine goes on from numbers at their end without leaving their ran
       record.facts = machine.facts();
       record.now = now;
       record.snapshot = machine.snapshot();
-      CHECK(core::recorded_snapshot(core::encode_state(record).view()));
+      CHECK(core::recorded_snapshot(core::encode_record(record).view()));
     }
 }
 
