@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <memory>
 #include <utility>
 
 #include "sys/calls.h"
@@ -14,7 +15,7 @@ namespace {
 
 // What was taken out of a FIFO and is not written yet.
 struct Taken {
-  int fifo = 0;    // none: 0 is never one
+  int fifo = -1;
   std::size_t begin = 0, end = 0;
   std::array<char, 16384> bytes{};
 
@@ -30,17 +31,18 @@ struct Taken {
   }
 };
 
-// Of the two outputs of a service. Only a logger uses them.
-constinit std::array<Taken, 2> g_taken;
+// Of the two outputs of a service. Only a logger uses them, and only where it must.
+constinit std::array<std::unique_ptr<Taken>, 2> g_taken;
 
 Taken* find_taken(int fifo) {
-  const auto found = std::find_if(g_taken.begin(), g_taken.end(), [fifo](const Taken& taken) { return taken.fifo == fifo; });
-  return found == g_taken.end() ? nullptr : &*found;
+  const auto found = std::find_if(g_taken.begin(), g_taken.end(), [fifo](const auto& taken) { return taken && taken->fifo == fifo; });
+  return found == g_taken.end() ? nullptr : found->get();
 }
 
 Taken& taken_of(int fifo) {
   if (auto* const known = find_taken(fifo)) return *known;
-  auto* const free = find_taken(0);
+  auto& free = *std::find(g_taken.begin(), g_taken.end(), nullptr);
+  free = std::make_unique<Taken>();
   free->fifo = fifo;
   return *free;
 }

@@ -11,7 +11,7 @@ printf '[global]\nstdout_logfile_maxbytes : 20KB\nstdout_logfile_backups : 1000\
 ctl=$(dirname "$SUPERVISE")/supervisectl
 
 # The numbers from 1 on, the oldest file first.
-output() { ls -v -r "$1"/__stdout* 2>/dev/null | xargs -r cat 2>/dev/null; }
+output() { find "$1" -name '__stdout*' 2>/dev/null | sort -rV | tr '\n' '\0' | xargs -0 -r cat 2>/dev/null; }
 await() {
     for _ in $(seq 400); do
         if eval "$1"; then return 0; fi

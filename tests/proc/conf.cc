@@ -595,8 +595,9 @@ TEST_CASE("In a user namespace the service runs as the user that supervise is al
   Words unprivileged = {"unshare", "-Ur"};
   if (is_root()) unprivileged = {"setpriv", "--reuid=65534", "--regid=65534", "--groups=65534,12345", "--", "unshare", "-Ur"};
   TempDir work;
-  fs::permissions(work.path(), fs::perms::all);
   write_file(work / "c.conf", "[svc]\nuser : root\n");
+  if (is_root())
+    for (const auto& path : {work.path(), work / "c.conf"}) REQUIRE(chown(path.c_str(), 65534, 65534) == 0);
   fs::copy_file(supervise_program(), work / "supervise");    // where everybody can reach it
   unprivileged.insert(unprivileged.end(), {work / "supervise", "-F", work / "c.conf", "-u", "status/svc", "sleep", "100"});
   const auto result = run(Command{.argv = unprivileged, .directory = work.path()});

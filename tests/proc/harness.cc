@@ -483,6 +483,15 @@ double monotonic_now() {
   return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
 }
 
+void remove_with_all(const fs::path& directory) {
+  const auto removed = [&] {
+    std::error_code error;
+    fs::remove_all(directory, error);
+    return !error;
+  };
+  if (!wait_until(removed)) fail("remove " + directory.string());
+}
+
 std::vector<double> starts_in(const fs::path& file) {
   std::vector<double> times;
   for (const auto& line : lines_of(file)) times.push_back(std::atof(line.c_str() + line.find(' ')) * 1e-9);

@@ -163,6 +163,8 @@ void kill_users_of(const fs::path& directory);
 
 [[nodiscard]] double monotonic_now();
 // The times (seconds, monotonic) at which `service started FILE` began.
+// What supervise or its logger may put back meanwhile.
+void remove_with_all(const fs::path& directory);
 [[nodiscard]] std::vector<double> starts_in(const fs::path& file);
 // The pids that `service started FILE` or `service pidfile FILE` wrote, one a line.
 [[nodiscard]] std::vector<pid_t> pids_in(const fs::path& file);

@@ -1024,7 +1024,7 @@ TEST_CASE("A log that is moved and the new one have every line") {
 TEST_CASE("A log directory that is removed is made again with everything from then on") {
   TempDir logs;
   fs::create_directory(logs / "deep");
-  check_log_that_goes_away(logs / "deep/app.log", [](const fs::path& log) { fs::remove_all(log.parent_path()); });
+  check_log_that_goes_away(logs / "deep/app.log", [](const fs::path& log) { remove_with_all(log.parent_path()); });
 }
 
 TEST_CASE("A log directory that is moved and the new one have every line") {
@@ -1034,7 +1034,7 @@ TEST_CASE("A log directory that is moved and the new one have every line") {
 }
 
 TEST_CASE("A status directory that is removed is made again with all output from then on") {
-  check_log_that_goes_away({}, [](const fs::path& log) { fs::remove_all(log.parent_path()); });
+  check_log_that_goes_away({}, [](const fs::path& log) { remove_with_all(log.parent_path()); });
 }
 
 TEST_CASE("A status directory that is moved and the new one have every line") {

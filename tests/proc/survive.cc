@@ -188,15 +188,6 @@ TEST_CASE("Entries that somebody removed are put back") {
   CHECK(count_lines(svc / "supervise.log.wf", "[WARNING]") >= 1);
 }
 
-// Supervise may put something back meanwhile.
-void remove_with_all(const fs::path& directory) {
-  REQUIRE(wait_until([&] {
-    std::error_code error;
-    fs::remove_all(directory, error);
-    return !error;
-  }));
-}
-
 TEST_CASE("Entries that somebody replaced by links are put back and nothing behind them is touched") {
   const Supervised svc({.command = service({})});
   const auto pid = svc.await_service();
