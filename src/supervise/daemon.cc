@@ -91,6 +91,7 @@ Daemon::Started Daemon::start(const Lines& problems) {
     directory_.abandon();
     return refusal;
   }
+  if (!identity_.handover || identity_.handover->notify < 0) find_free_name();
   const auto left_running = identity_.handover ? own_snapshot(found ? found->text : core::RecordText()) : find_service(*found);
   directory_.log().to_stderr(identity_.foreground);
   alarm_.emplace(system_, helpers_, identity_.name, identity_.directory, identity_.host, identity_.inherited.environment, null_.get());
@@ -133,6 +134,17 @@ Daemon::Started Daemon::start(const Lines& problems) {
   if (facts.state == core::State::kBackoff) started.warning += "; will keep trying";
   if (publish_failed_) started.warning += prefix + ": status cannot be written; will keep trying";
   return started;
+}
+
+// Another process may have taken the name while no supervise had it. A service that runs is heard again after its next start.
+void Daemon::find_free_name() {
+  const auto opened = signs_.open_socket(service_);
+  if (opened || opened.error().number != EADDRINUSE) return;
+  lost_name_ = std::exchange(identity_.inherited.notify_name, "supervise-" + sys::random_name());
+  signs_.use_name(identity_.inherited.notify_name);
+  Lines known;
+  if (auto fresh = load_service(system_, identity_, known)) service_ = std::move(*fresh);
+  (void)signs_.open_socket(service_);
 }
 
 // Why this supervise must not run: another one lives that has, or had, the directory. Its lock alone does not tell, as the

@@ -109,7 +109,11 @@ class Daemon {
   [[nodiscard]] bool may_hand_over() const;
   [[nodiscard]] sys::Failure open_directory();
   void read_notifications();
+  [[nodiscard]] bool is_refused(std::int32_t sender, const core::Notification& message, bool too_long);
+  void hold_notifications();
   void notified(const core::Notification& message);
+  void find_free_name();
+  [[nodiscard]] std::string_view notify_name() const;
   void end_tree();
   void look_for_leftovers();
   void run_logger();
@@ -184,7 +188,10 @@ class Daemon {
   bool status_told_ = true;                      // status_text_ is published
   core::Instant notify_hold_{};                  // the notification socket is not looked at before
   core::Instant notify_since_{};                 // since then so many have been read
-  int notify_count_ = 0;
+  int notify_count_ = 0, refused_count_ = 0;
+  static constexpr std::size_t kMaxRefusers = 32;
+  core::FixedVector<std::int32_t, kMaxRefusers> refused_;    // who has sent some of those that were refused
+  std::string lost_name_;                        // that the service which runs was told; another process has it
   std::uint64_t leftovers_since_ = 0;            // what was started then or later, and before the service, is left behind
   core::Instant leftovers_due_ = core::kNever;
   std::optional<core::Facts> published_;   // what status and state say now

@@ -69,7 +69,13 @@ core::EncodedRecord Daemon::record(const core::Facts& facts) const {
   const auto left = left_.pid == 0 && process.pid != 0 && process.start == 0 ? core::LeftRunning{0, session_, 0} : left_;
   return core::encode_record({identity_.name, facts, self_, process, identity_.boot_id, reason.view(), status_text_.view(),
                              output_.file(Output::Which::kOutput), output_.file(Output::Which::kErrors), file_name(service_.heartbeat_path()), now_,
-                             machine_.snapshot(), service_.wants_socket() ? identity_.inherited.notify_name : std::string_view(), left, origin_, directory_.path(), identity_.namespaces, ended_properly_});
+                             machine_.snapshot(), notify_name(), left, origin_, directory_.path(), identity_.namespaces, ended_properly_});
+}
+
+// What the service that runs was told, or the next one will be.
+std::string_view Daemon::notify_name() const {
+  if (!service_.wants_socket()) return {};
+  return lost_name_.empty() ? identity_.inherited.notify_name : lost_name_;
 }
 
 core::Text<256> Daemon::reason_text(const core::Facts& facts) const {

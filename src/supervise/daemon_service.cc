@@ -28,7 +28,8 @@ constexpr core::Nanos kPidFileWait = core::seconds(5);
 constexpr core::Nanos kLeftoverDelay = core::seconds(1);
 constexpr std::size_t kMaxLeftovers = 8;
 constexpr core::Nanos kNotifyPause = std::chrono::milliseconds(50);
-constexpr int kMaxNotifications = 16;
+constexpr int kMaxNotifications = 16, kMaxRefused = 1024;
+constexpr core::Nanos kFloodGrace = core::seconds(1);
 
 }  // namespace
 
@@ -49,6 +50,7 @@ void Daemon::start_service() {
     report(starting_, failure);
     return step(core::event::StartDeferred{{core::Stage::kDescriptor, failure.error.number}});
   }
+  lost_name_.clear();
   follow_until_ = pidfile_look_ = core::kNever;
   origin_ = {self_.pid, session_, spawn.credentials ? spawn.credentials->uid : system_.own_uid()};
   const auto spawned = system_.spawn(spawn);
@@ -416,6 +418,12 @@ void Daemon::adopt(const core::Snapshot& snapshot) {
   watch_main(system_.process(process_.pid));
   const bool lives = !has_service_ended();
   if (lives) output_.adopt(process_.pid);
+  if (lives && !lost_name_.empty()) {
+    core::Notification no_watchdog;
+    no_watchdog.watchdog_timeout = core::Nanos(0);
+    step(core::event::Notified{no_watchdog});
+    note(Level::kWarning, "another process has taken the name of the notification socket: until its next start the service is not heard, and has no watchdog");
+  }
   if (identity_.handover) return;
   if (!lives) return service_exited(core::Outcome{});
   text << "adopted the service, which is running: pid " << process_.pid;
@@ -498,25 +506,45 @@ void Daemon::advance_tree() {
     // However much is sent, so much is read in a while and no more.
     if (now_.mono >= core::after(notify_since_, kNotifyPause)) {
       notify_since_ = now_.mono;
-      notify_count_ = 0;
+      notify_count_ = refused_count_ = 0;
+      refused_.clear();
+    }
+    const auto message = core::parse_notification({buffer.data(), std::min(datagram->size, buffer.size())});
+    if (is_refused(datagram->sender, message, datagram->size > buffer.size())) {
+      if (++refused_count_ >= kMaxRefused || refused_.size() == kMaxRefusers) hold_notifications();
+      continue;
     }
     if (++notify_count_ >= kMaxNotifications) notify_hold_ = core::after(notify_since_, kNotifyPause);
-    const auto message = core::parse_notification({buffer.data(), std::min(datagram->size, buffer.size())});
-    // BARRIER=1 is answered by being received, and who sent it may be gone by then.
-    if (message.says_nothing()) continue;
-    core::Text<160> refusal;
-    if (datagram->size > buffer.size())
-      refusal << "it is longer than " << buffer.size() << " bytes";
-    else if (!tree_.contains(datagram->sender, machine_.pid()))
-      refusal << "that is not a living process of the service";
-    if (refusal.view().empty()) {
-      notified(message);
-    } else if (refusal_notes_.allow(now_.mono)) {
-      core::Text<200> text;
-      text << "notification from pid " << datagram->sender << " refused: " << refusal.view();
-      note(Level::kWarning, text.view());
-    }
+    notified(message);
   }
+}
+
+// Those of strangers are thrown away as fast as they can be: as long as they fill the queue the service has no place in it. To
+// look who they are costs more than to read them, so it is done once for each in a while.
+bool Daemon::is_refused(std::int32_t sender, const core::Notification& message, bool too_long) {
+  // BARRIER=1 is answered by being received, and who sent it may be gone by then.
+  if (message.says_nothing() || std::find(refused_.begin(), refused_.end(), sender) != refused_.end()) return true;
+  const bool ours = tree_.contains(sender, machine_.pid());
+  if (ours && !too_long) return false;
+  if (!ours) (void)refused_.push_back(sender);
+  if (!refusal_notes_.allow(now_.mono)) return true;
+  core::Text<200> text;
+  text << "notification from pid " << sender << " refused: ";
+  if (too_long)
+    text << "it is longer than " << core::kMaxNotification << " bytes";
+  else
+    text << "that is not a living process of the service";
+  note(Level::kWarning, text.view());
+  return true;
+}
+
+// So many come from strangers that those of the service may find no place: its silence says nothing.
+void Daemon::hold_notifications() {
+  notify_hold_ = core::after(notify_since_, kNotifyPause);
+  if (machine_.facts().state == core::State::kStopping) return;
+  core::Notification more_time;
+  more_time.extension = kFloodGrace;
+  step(core::event::Notified{more_time});
 }
 
 void Daemon::notified(const core::Notification& message) {
@@ -564,7 +592,7 @@ void Daemon::hand_over() {
   flush_notes();
   const auto state = system_.pipe_with(record(machine_.facts()).view());
   if (!state) return no_upgrade("cannot be told what is known", state.error());
-  const Handover handover{identity_.inherited.umask, directory_.control(), directory_.ok(), signs_.socket(), signs_.ready(), *state, output_.logger()};
+  const Handover handover{identity_.inherited.umask, directory_.control(), directory_.ok(), lost_name_.empty() ? signs_.socket() : -1, signs_.ready(), *state, output_.logger()};
   const auto resume = to_argument(handover);
   std::vector<const char*> arguments = {identity_.program.c_str(), resume.c_str()};
   for (const auto& argument : identity_.arguments) arguments.push_back(argument.c_str());

@@ -16,6 +16,10 @@ class Signs {
   // `notify_name`: of the socket, in the abstract namespace.
   Signs(sys::System& system, std::string notify_name) : system_(system), notify_name_(std::move(notify_name)) {}
 
+  // Opens the socket where `service` wants one and none is open. EADDRINUSE: another process has the name.
+  sys::Status open_socket(const Service& service);
+  // For the socket that is opened next.
+  void use_name(std::string name) { notify_name_ = std::move(name); }
   // Makes what the next start of `service` needs, and enters it in `spawn`.
   sys::Failure prepare(const Service& service, sys::Spawn& spawn, core::Now now);
   // The same for a service that is running already, with descriptors that an earlier program of this process has handed over
@@ -36,7 +40,6 @@ class Signs {
   [[nodiscard]] bool read_ready();
 
  private:
-  sys::Status open_socket(const Service& service);
   [[nodiscard]] std::optional<core::FileStamp> stamp_of(const std::string& path);
 
   sys::System& system_;

@@ -92,15 +92,6 @@ Words entries_of(const Site& site) {
   return names;
 }
 
-// Supervise may put something back meanwhile.
-void remove_with_all(const fs::path& directory) {
-  (void)wait_until([&] {
-    std::error_code error;
-    fs::remove_all(directory, error);
-    return !error;
-  });
-}
-
 void heal_control(const peers::Kind& kind, const std::function<void(const fs::path&)>& make) {
   heal(kind, {}, [&](Site& site) { plant(site.work() / "planted", site.control(), make); });
 }

@@ -1,6 +1,9 @@
 // T05 and T06: what strangers share with the supervisor — locks, the name of a socket — and limits that it was started with.
 #include <fcntl.h>
+#include <stddef.h>
 #include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "faults/site.h"
@@ -66,4 +69,77 @@ FAULT("T06 files may not grow to the size at which a log is rotated") {
     expect((site.fleet().output(0).size() == 1) == is_one, "rotated at the wrong size");
     expect((text_of(site.home() / "supervise.log").find("RLIMIT_FSIZE") == std::string::npos) == is_one, "the log does not say why it is rotated");
   }
+}
+
+namespace {
+
+// The name of the notification socket that the service was told.
+std::string notify_name(const Site& site) {
+  for (const auto& line : lines_of(site.home() / "state"))
+    if (line.starts_with("notify=")) return line.substr(7);
+  return {};
+}
+
+int abstract_socket(const std::string& name, sockaddr_un& address, socklen_t& size) {
+  address = {};
+  address.sun_family = AF_UNIX;
+  name.copy(address.sun_path + 1, sizeof address.sun_path - 1);
+  size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name.size());
+  return socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+}
+
+const Words kBeats = {"notify", "READY=1", "repeat", "1000000", "4", "notify", "WATCHDOG=1", "sleep", "0.4"};
+
+}  // namespace
+
+FAULT("T05b a stranger floods the notification socket while the service tells that it is alive (ours only)") {
+  if (kind.name != "supervise") throw Meaningless();
+  Site site(kind, {.verbs = kBeats, .conf = "notify : true\nwatchdog : 1"});
+  site.start();
+  const auto pid = site.service();
+  const auto name = notify_name(site);
+  std::atomic<bool> ends = false;
+  const auto flood = [&](int i) {
+    sockaddr_un address;
+    socklen_t size = 0;
+    const int fd = abstract_socket(name, address, size);
+    const timeval patience{0, 100'000};
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+    while (!ends) (void)sendto(fd, "WATCHDOG=trigger", 16, i % 2 == 0 ? MSG_DONTWAIT : 0, reinterpret_cast<sockaddr*>(&address), size);
+    close(fd);
+  };
+  std::vector<std::thread> strangers;
+  for (int i = 0; i < 12; ++i) strangers.emplace_back(flood, i);
+  const bool lives = holds_for(in_full<Clock::duration>(44s, 6s), [&] { return site.service() == pid; });
+  ends = true;
+  for (auto& stranger : strangers) stranger.join();
+  expect(lives, "a healthy service is killed");
+  ::kill(pid, SIGSTOP);
+  site.await_running(pid, "the watchdog has gone with the flood");
+}
+
+FAULT("T05c a stranger takes the name of the notification socket while no supervisor lives (ours only)") {
+  if (kind.name != "supervise") throw Meaningless();
+  Site site(kind, {.verbs = kBeats, .conf = "notify : true\nwatchdog : 1"});
+  site.start();
+  const auto pid = site.service();
+  site.await("never ready", [&] { return text_of(site.home() / "state").find("\nready=1") != std::string::npos; });
+  const auto name = notify_name(site);
+  for (int round = 0; round < 2; ++round) {
+    site.kill_supervisor();
+    sockaddr_un address;
+    socklen_t size = 0;
+    const int fd = abstract_socket(name, address, size);
+    expect(wait_until([&] { return bind(fd, reinterpret_cast<sockaddr*>(&address), size) == 0; }), "the name stays taken");
+    site.start_anew();
+    site.await_told();
+    if (round == 1) site.tell('E');
+    expect(holds_for(3s, [&] { return site.service() == pid; }), "a healthy service is killed");
+    expect(text_of(site.home() / "supervise.log").find("name of the notification socket") != std::string::npos, "the log says nothing");
+    close(fd);
+  }
+  site.kill_service();
+  site.await_running(pid);
+  site.await("never ready again", [&] { return text_of(site.home() / "state").find("\nready=1") != std::string::npos; });
+  expect(notify_name(site) != name, "the name is the same as before");
 }
