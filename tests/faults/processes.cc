@@ -88,7 +88,7 @@ FAULT("T04a the service's user stops the new process before it is the service (o
   require_ours(kind);
   skip_unless(is_root() && has_program("setpriv"), "needs root and setpriv");
   Site site(kind, {.conf = "user : " + std::to_string(kUser) + "\nstopwaitsecs : 1\nstartsecs : 0"});
-  chmod(site.work().c_str(), 0777);
+  chmod(site.work().c_str(), 01777);
   site.start();
   const auto first = site.service();
   const auto trace = site.work() / "trace";

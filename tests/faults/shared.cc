@@ -75,7 +75,7 @@ namespace {
 
 // The name of the notification socket that the service was told.
 std::string notify_name(const Site& site) {
-  for (const auto& line : lines_of(site.home() / "state"))
+  for (const auto& line : lines_of(site.home() / "supervise/record"))
     if (line.starts_with("notify=")) return line.substr(7);
   return {};
 }
