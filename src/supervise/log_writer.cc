@@ -102,9 +102,17 @@ Progress LogWriter::advance(core::Now now) {
   if (!file_) failure = open();
   if (!failure && owed_.from) failure = write_owed();
   if (!failure && holds_) failure = write_held();
-  if (failure) return failed(failure.doing, failure.error);
+  if (failure) return is_over() ? Progress::kEnded : failed(failure.doing, failure.error);
   // It may have been displaced while a batch was written.
   return file_ ? move(now) : Progress::kSome;
+}
+
+// Where nothing can be written there may be nothing to write any more, nor anybody who could.
+bool LogWriter::is_over() {
+  char byte = 0;
+  const auto held = held_ < 0 ? sys::Result<sys::FileInfo>(sys::FileInfo()) : system_.stat(held_);
+  const auto waiting = owed_.from || !held || held->size != 0 ? sys::Result<std::size_t>(Errno{EAGAIN}) : system_.peek(fifo_, {&byte, 1});
+  return waiting && *waiting == 0;
 }
 
 sys::Result<sys::UniqueFd> LogWriter::open_directory() {

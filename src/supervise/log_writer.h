@@ -70,6 +70,7 @@ class LogWriter {
   [[nodiscard]] sys::Failure write_held();
   [[nodiscard]] sys::Failure write_owed();
   [[nodiscard]] sys::Status claim(int file);
+  [[nodiscard]] bool is_over();
   [[nodiscard]] bool is_in_place();
   [[nodiscard]] sys::Result<bool> ends_mid_line(std::int64_t size);
   [[nodiscard]] Progress failed(const char* doing, sys::Errno error);

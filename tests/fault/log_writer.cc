@@ -593,6 +593,16 @@ TEST_CASE("a file that the system lets grow no further is rotated though it is b
   }
 }
 
+TEST_CASE("a log that cannot be opened ends with its last writer") {
+  for (const auto stamps : {LogStamps::kNone, LogStamps::kIso}) {
+    World world(spec_of(kPlenty, kMany, stamps));
+    const sim::Error error{ENOENT};
+    world.system.fault = [&](Op op, std::size_t) { return op == Op::kOpen ? &error : nullptr; };
+    CHECK(world.writer().advance(world.now) == Progress::kFailed);
+    CHECK(world.end());
+  }
+}
+
 // --- everything at random ---
 
 TEST_CASE("with failures and KILLs at random everything is there") {
