@@ -76,6 +76,33 @@ Result<core::RecordText> read_record(System& system, int dir) {
   return is_kept_from_others(system, *info) ? read_text(system, inner->get(), "record", kPrivate) : core::RecordText();
 }
 
+// What a supervise of another user has left here. Anybody can write such a `state` where we are not alone, so it speaks for that
+// user's own processes and no others.
+struct Foreign {
+  core::RecordText text;            // empty: nothing that counts
+  bool is_supervised = false;       // that supervise lives
+};
+
+Foreign read_foreign(System& system, int dir) {
+  const auto named = system.stat_at(dir, "state");
+  if (!named || named->type != FileType::kRegular || named->links != 1 || named->uid == system.own_uid()) return {};
+  const auto fd = owned(system, system.open(dir, "state", OpenMode::kRead, 0));
+  const auto info = fd ? system.stat(fd->get()) : Result<FileInfo>(fd.error());
+  if (!info || !is_same_file(*info, *named)) return {};
+  std::array<char, core::kStateMax> content{};
+  const auto n = system.read(fd->get(), content);
+  if (!n) return {};
+  const std::string_view text(content.data(), *n);
+  const auto recorded = core::recorded_processes(text);
+  const auto is_theirs = [&](const core::ProcessId& process) {
+    return process.pid > 0 && process.start != 0 && start_time(system, process.pid) == process.start && platform::user_of(system, process.pid) == info->uid;
+  };
+  Foreign foreign;
+  foreign.is_supervised = is_theirs(recorded.supervise);
+  if (foreign.is_supervised || is_theirs(recorded.service)) foreign.text << text;
+  return foreign;
+}
+
 }  // namespace
 
 // Where others can write, a file of ours is no proof that we have written it for this purpose, as a log of ours can be renamed.
@@ -90,7 +117,9 @@ Result<Recorded> read_recorded(System& system, int directory) {
   if (!state) return state.error();
   // A `state` that has the memory was written by an earlier version, and after the record: we write both.
   const bool is_record = !record->view().empty() && !core::state_value(state->view(), "memory");
-  return is_record ? Recorded{*record} : Recorded{*state, is_trusted};
+  if (is_record) return Recorded{*record};
+  if (const auto foreign = state->view().empty() ? read_foreign(system, directory) : Foreign(); !foreign.text.view().empty()) return Recorded{foreign.text, false};
+  return Recorded{*state, is_trusted};
 }
 
 StatusDir::StatusDir(System& system, std::string path, std::uint32_t group)
@@ -107,7 +136,7 @@ Failure StatusDir::open() {
   auto failed = open_directory();
   if (!failed)
     if (const auto* foreign = foreign_entry()) return failure("cannot use a directory with a file that is not supervise's own:", foreign, Errno{EEXIST});
-  if (!failed && is_served()) failed = failure("cannot lock", "lock", Errno{EWOULDBLOCK});
+  if (!failed && (is_served() || read_foreign(system_, dir_.get()).is_supervised)) failed = failure("cannot lock", "lock", Errno{EWOULDBLOCK});
   if (!failed) failed = open_lock();
   Check ignored;
   if (!failed) failed = open_entries(ignored);

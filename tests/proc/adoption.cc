@@ -738,3 +738,44 @@ TEST_CASE("A service that dies while supervise is exchanged is restarted and its
   CHECK(count_lines(up.svc / "supervise.log", "service exited") == kRounds);
   check_order(up.svc);
 }
+
+// ---- Two users
+
+TEST_CASE("A directory in which another user supervises or has left a service is not taken over") {
+  SKIP_UNLESS(is_root() && has_program("setpriv"), "needs root and setpriv");
+  for (const bool by_root : {true, false}) {
+    INFO("first by " << (by_root ? "root" : "another user"));
+    TempDir work;
+    fs::copy_file(supervise_program(), work / "supervise");
+    fs::create_directory(work / "home");
+    REQUIRE(chown((work / "home").c_str(), 65534, 65534) == 0);
+    fs::permissions(work.path(), fs::perms(0755));
+    const StatusDir dir(work / "home/svc");
+    const auto start = [&](bool as_root) {
+      Words words = {work / "supervise", "-u", dir.dir(), "sleep", "1000"};
+      if (!as_root) words.insert(words.begin(), {"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"});
+      return run(Command{.argv = words, .directory = work / "home"});
+    };
+    if (by_root) {
+      fs::create_directory(dir.dir());
+      fs::permissions(dir.dir(), fs::perms(0755));
+      REQUIRE(chown(dir.dir().c_str(), 65534, 65534) == 0);
+    }
+    REQUIRE(start(by_root).code == 0);
+    const auto pid = dir.await_service();
+    const auto first = dir.recorded_supervise();
+    const auto second = start(!by_root);
+    CHECK(second.code == 100);
+    CHECK_THAT(second.err, contains("already supervised by pid " + std::to_string(first)));
+    CHECK(dir.await_service() == pid);
+    ::kill(first, SIGKILL);
+    REQUIRE(wait_until([&] { return !alive(first); }));
+    (void)start(!by_root);
+    CHECK(holds_for(500ms, [&] { return alive(pid) && dir.state()["pid"] != std::to_string(pid); }));
+    ::kill(pid, SIGKILL);
+    dir.await_service(pid);
+    CHECK(dir.recorded_supervise() != first);
+    dir.write("dx");
+    dir.await_exit();
+  }
+}
