@@ -39,7 +39,7 @@ constexpr std::array kCommands = {
     Command{Id::kStop, "stop", "", "", Names::kNeeded, kWaits, "d", "stop services, and leave them down",
             "Waits until each is down, with kill_tree what it left behind as well. A service that does not end gets KILL after its stopwaitsecs."},
     Command{Id::kRestart, "restart", "", "", Names::kNeeded, "NtR", "du", "stop services and start them again",
-            "Waits until each is RUNNING under another pid, and ready where it gives its own word for that. One that no supervise runs for is started as by start."},
+            "Waits until each is RUNNING under another pid, and ready where it gives its own word for that. One that no supervise runs for is started as by start; if its service runs on without one, use start first, which adopts it."},
     Command{Id::kOnce, "once", "", "", Names::kNeeded, kWaits, "o", "start services that are down, and do not restart them", ""},
     Command{Id::kKill, "kill", "", "", Names::kNeeded, kWaits, "k", "send KILL", "A service that is wanted up is started again."},
     Command{Id::kSignal, "signal", "SIG", "HUP|TERM|INT|QUIT|KILL|ALRM|USR1|USR2|WINCH|STOP|CONT", Names::kNeeded, "", "", "send a signal",

@@ -254,7 +254,7 @@ int clear(sys::System& system, const Request& request) {
       else
         found.fail(one.service.name + ": cannot empty " + path + ": " + why_not(done.error()), kFailed);
     }
-    if (cleared != 0) say(one.service.name + ": logs emptied\n");
+    if (cleared == paths.size() && cleared != 0) say(one.service.name + ": logs emptied\n");
   }
   return found.status;
 }

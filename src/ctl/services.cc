@@ -313,6 +313,17 @@ Complaint send(sys::System& system, const ServiceRef& service, std::string_view 
   return {};
 }
 
+// A log may be a link of the administrator's. What is to be emptied is one, or a file of ours.
+sys::Result<sys::UniqueFd> open_elsewhere(sys::System& system, const string& path, OpenMode mode) {
+  auto place = sys::find_place(system, path, sys::Links::kAll);
+  if (!place) return place.error();
+  if (!place->entry) return sys::Errno{ENOENT};
+  const auto& entry = *place->entry;
+  const bool ours = entry.uid == system.own_uid() && entry.links == 1;
+  if (entry.type != sys::FileType::kRegular || (mode != OpenMode::kRead && !place->fixed && !ours)) return sys::Errno{EINVAL};
+  return sys::open_place(system, *place, mode);
+}
+
 sys::Result<sys::UniqueFd> open_log(sys::System& system, const ServiceRef& service, const string& path, OpenMode mode) {
   const auto slash = path.rfind('/');
   auto dir = open_directory(system, service.dir);
@@ -321,8 +332,7 @@ sys::Result<sys::UniqueFd> open_log(sys::System& system, const ServiceRef& servi
   if (!named) return named;
   const auto own = system.stat(dir->get()), there = system.stat(named->get());
   if (!own || !there) return own ? there.error() : own.error();
-  // Elsewhere the path is the administrator's.
-  if (!sys::is_same_file(*own, *there)) dir = std::move(named);
+  if (!sys::is_same_file(*own, *there)) return open_elsewhere(system, path, mode);
   const auto* name = path.c_str() + slash + 1;
   if (mode != OpenMode::kRead) return sys::open_to_rewrite(system, dir->get(), name);
   auto fd = sys::owned(system, system.open(dir->get(), name, mode, 0));

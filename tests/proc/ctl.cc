@@ -694,3 +694,15 @@ TEST_CASE("a directory that may not be entered is not said to be missing") {
 }
 
 }  // namespace
+
+TEST_CASE("supervisectl reads and empties a log that is a link of the administrator") {
+  TempDir logs;
+  write_file(logs / "real.log", "");
+  fs::create_symlink("real.log", logs / "app.log");
+  const Supervised svc({.command = service({"out", "hello"}), .conf = "[svc]\nstdout_logfile : " + (logs / "app.log").string() + "\n"});
+  svc.await_that("the output", [&] { return text_of(logs / "real.log") == "hello\n"; });
+  const auto ctl = [&](const std::string& verb) { return run({supervisectl_program(), "-d", svc.dir().parent_path(), verb, "svc"}); };
+  CHECK(ctl("tail").out == "hello\n");
+  CHECK(ctl("clear").code == 0);
+  CHECK(text_of(logs / "real.log").empty());
+}
