@@ -77,6 +77,19 @@ grep -q 'broken was not started' "$work/out" || fail "supervise-all with a fault
 running alpha
 expect 0 supervise-all -k "$root"
 
+# Root does not run what another user can change.
+if [ "$(id -u)" = 0 ]; then
+    mkdir "$root/strange"
+    printf '#!/bin/sh\necho run >ran; exec sleep 3000\n' >"$root/strange/run"
+    chmod +x "$root/strange/run"
+    chown 65534 "$root/strange"
+    expect 1 supervise-all -F "$work/conf" "$root"
+    grep -q 'strange was not started: others' "$work/out" || fail "supervise-all with a run file of another user prints: $(cat "$work/out")"
+    [ ! -e "$root/strange/ran" ] || fail 'supervise-all has run the file of another user'
+    rm -r "$root/strange"
+    expect 0 supervise-all -k "$root"
+fi
+
 # A service that does not end in time is named.
 printf '#!/bin/sh\ntrap "" TERM\necho ready\nwhile :; do sleep 1; done\n' >"$root/gamma/run"
 expect 0 supervise-all -F "$work/conf" "$root"
