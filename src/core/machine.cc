@@ -331,6 +331,7 @@ void Machine::on(const event::StartFailed& event) {
     ++starts_;
   }
   pid_ = 0;
+  paused_ = false;
   good_run_ = false;
   stamp_ = now_.wall;
   failure_ = event.failure;
@@ -340,6 +341,7 @@ void Machine::on(const event::StartFailed& event) {
 
 void Machine::on(const event::StartDeferred& event) {
   pid_ = 0;
+  paused_ = false;
   liveness_.end();
   failure_ = event.failure;
   next_start_ = deferred_until_ = after(now_.mono, kDeferral);

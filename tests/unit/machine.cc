@@ -974,6 +974,16 @@ TEST_CASE("a service that is STOPPED says so long as its tree is ended") {
   CHECK(d.reason() == Reason::kNone);
 }
 
+TEST_CASE("a start that failed late leaves no pause for the next one") {
+  for (const bool is_fault_of_ours : {false, true}) {
+    Driver d;
+    d.start("u").command("p");
+    REQUIRE(d.facts().paused);
+    is_fault_of_ours ? d.deferred() : d.start_failed();
+    CHECK_FALSE(d.facts().paused);
+  }
+}
+
 TEST_CASE("tries end with their window and need no other event for it") {
   Driver d;
   d.start("u").run_for(seconds(5)).exited(1);
