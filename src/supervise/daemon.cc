@@ -224,7 +224,7 @@ bool Daemon::turn() {
   try {
     // Before it is reaped, so that a last word has a sender.
     if (signs_.socket() >= 0 && now_.mono >= notify_hold_) read_notifications();
-    if (start.readable) (void)has_start_failed();
+    if (start.readable) look_at_start();
     reap();
     if (ended_) main_exited(*ended_);
     if (main.readable || main_look_ <= now_.mono) look_at_main();

@@ -86,6 +86,7 @@ class Daemon {
   [[nodiscard]] Started unreadable_state(sys::Errno error) const;
   [[nodiscard]] sys::Result<std::int32_t> other_supervise();
   void reap();
+  void main_reaped(const core::Outcome& outcome);
   void main_exited(const core::Outcome& outcome);
   [[nodiscard]] sys::Result<bool> follow(const core::Outcome& outcome);
   [[nodiscard]] const Process* choose_main(const Orphans& orphans);
@@ -131,7 +132,8 @@ class Daemon {
   void service_exited(const core::Outcome& outcome);
   void helper_ended(const HelperEnd& end);
   void start_failed(const core::StartFailure& failure);
-  [[nodiscard]] bool has_start_failed();
+  [[nodiscard]] std::optional<core::StartFailure> take_late_failure();
+  void look_at_start();
   void send_signal(int signal, bool to_group);
   void has_sent(int signal);
   [[nodiscard]] sys::Status send(int signal, sys::Scope scope);

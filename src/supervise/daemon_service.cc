@@ -79,20 +79,22 @@ void Daemon::start_failed(const core::StartFailure& failure) {
   step(core::event::StartFailed{failure});
 }
 
-// Whether a start that was under way has come to nothing, which is dealt with then.
-bool Daemon::has_start_failed() {
-  if (!pending_) return false;
+// Why a start that was under way has come to nothing, if it has; told once.
+std::optional<core::StartFailure> Daemon::take_late_failure() {
+  if (!pending_) return std::nullopt;
   const auto end = sys::late_failure(system_, pending_.get());
-  if (!end && end.error().number == EAGAIN) return false;
+  if (!end && end.error().number == EAGAIN) return std::nullopt;
   pending_ = {};
   published_.reset();
-  if (!end || !*end || machine_.pid() == 0) return false;
+  return end && machine_.pid() != 0 ? *end : std::nullopt;
+}
+
+void Daemon::look_at_start() {
+  const auto failure = take_late_failure();
+  if (!failure) return;
   // It may be held before its end.
   (void)system_.kill(machine_.pid(), SIGKILL);
-  // One that was told to stop has done so.
-  if (machine_.facts().state == core::State::kStopping) return false;
-  start_failed(**end);
-  return true;
+  if (machine_.facts().state != core::State::kStopping) start_failed(*failure);
 }
 
 // May run in the new process: memory is shared with it, descriptors are not, so nothing may be opened and kept here.
@@ -174,13 +176,19 @@ void Daemon::reap() {
     if (!*dead) return;
     const auto& child = **dead;
     if (child.pid == machine_.pid() && !ended_)
-      has_start_failed() ? void() : main_exited(child.outcome);
+      main_reaped(child.outcome);
     else if (const auto logger = output_.ended(child.pid, child.outcome))
       logger_ended(child.outcome, *logger);
     else if (const auto end = helpers_.ended(child.pid, child.outcome))
       helper_ended(*end);
     helpers_.forget_sessions();
   }
+}
+
+// A start that was told to stop has done so, whatever it failed of.
+void Daemon::main_reaped(const core::Outcome& outcome) {
+  const auto failure = take_late_failure();
+  failure && machine_.facts().state != core::State::kStopping ? start_failed(*failure) : main_exited(outcome);
 }
 
 void Daemon::logger_ended(const core::Outcome& outcome, Output::End end) {

@@ -521,6 +521,19 @@ TEST_CASE("a program that is executed late or not at all holds nothing and is to
   CHECK(bench.violations() == "");
 }
 
+TEST_CASE("a new process that ended before its program gets no signal once it is reaped") {
+  Bench bench;
+  bench.system.execution = seconds(3);
+  bench.system.broken_program = core::StartFailure{core::Stage::kExec, EACCES};
+  static const sim::Error enomem{ENOMEM};
+  // Then the end of the process is seen before what it has left.
+  bench.system.fault = [&](sim::Op op, std::size_t) { return op == sim::Op::kWait ? &enomem : nullptr; };
+  REQUIRE(bench.start());
+  bench.run_until(seconds(4));
+  CHECK(count(bench.log(), "cannot execute") == 1);
+  CHECK(bench.violations() == "");
+}
+
 TEST_CASE("a signal that could not be sent stays in the reason and killed is only what was") {
   Bench bench("stopwaitsecs : 2\n");
   REQUIRE(bench.start());
