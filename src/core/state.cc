@@ -22,10 +22,6 @@ std::string_view to_text(Want want) {
   return "once";
 }
 
-bool is_plain(std::string_view text) {
-  return std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c <= '~'; });
-}
-
 class Writer {
  public:
   template <typename Value>
@@ -138,7 +134,7 @@ EncodedRecord encode_record(const StateRecord& record) {
   out.put("left_running", record.left.pid);
   out.put("left_running_session", record.left.session);
   out.put("left_running_start", record.left.start);
-  out.put("directory", record.directory.size() <= kMaxPath && is_plain(record.directory) ? record.directory : std::string_view());
+  out.put("directory", record.directory.size() <= kMaxPath && is_printable(record.directory) ? record.directory : std::string_view());
   out.put("namespaces", record.namespaces);
   out.put("parent", record.origin.parent);
   out.put("session", record.origin.session);

@@ -182,6 +182,14 @@ TEST_CASE("a path that the state file could not show as it is is left out") {
   CHECK(value(record, "stdout") == "");
 }
 
+TEST_CASE("the record names a directory of any printable path") {
+  auto record = running();
+  for (const auto& [directory, recorded] : {std::pair("/srv/status/k\u00fcche", "/srv/status/k\u00fcche"), std::pair("/srv/a\nb", ""), std::pair("/srv/\xff", "")}) {
+    record.directory = directory;
+    CHECK(core::recorded_processes(core::encode_record(record).view()).directory == recorded);
+  }
+}
+
 TEST_CASE("foreign text cannot forge a line of the state file") {
   auto record = running();
   record.name = "a\npid=1";
