@@ -26,7 +26,8 @@ std::string parent_of(const std::string& path) {
 Failure failure(const char* doing, const char* object, Errno error) { return {doing, object, error}; }
 
 // Whether text is such as some supervise leaves in an entry of this kind.
-bool is_blank(std::string_view text) { return text.find_first_not_of("\n ") == std::string_view::npos; }
+// With NUL bytes a spare keeps its place on the disk.
+bool is_blank(std::string_view text) { return text.find_first_not_of(std::string_view("\n \0", 3)) == std::string_view::npos; }
 bool is_state(std::string_view text) { return core::state_value(text, "supervise_pid").has_value(); }
 bool is_old_state(std::string_view text) { return is_blank(text) || is_state(text); }
 bool is_status(std::string_view text) { return text.size() == core::kStatusSize || text.size() == kDaemontoolsStatus || is_blank(text); }

@@ -428,9 +428,9 @@ TEST_CASE("A directory with a file of the user under one of our names is refused
 }
 
 TEST_CASE("Stale entries of other tools and of older versions do not keep a directory from being used") {
-  const std::string record(20, '\1'), of_daemontools(18, '\1');
+  const std::string record(20, '\1'), of_daemontools(18, '\1'), reserved(2048, '\0');
   for (const auto& [name, text] : std::map<std::string, std::string>{
-           {"status", record}, {".status", "\n"}, {"lock", "4711\n"}, {"state", "name=svc\nstate=RUNNING\nsupervise_pid=1\n"}, {"ok", ""}, {"supervise/status", of_daemontools}}) {
+           {"status", record}, {".status", "\n"}, {".state", reserved}, {"lock", "4711\n"}, {"state", "name=svc\nstate=RUNNING\nsupervise_pid=1\n"}, {"ok", ""}, {"supervise/status", of_daemontools}}) {
     TempDir work;
     fs::create_directories(work / "d/supervise");
     write_file(work / ("d/" + name), text);
