@@ -589,7 +589,7 @@ void Daemon::ask_program() {
 
 // Nothing may be under way that only we know of.
 bool Daemon::may_hand_over() const {
-  return upgrade_ready_ && !exit_ && !ended_ && output_.is_kept() && helpers_.none_run() && !tree_.is_ending() && !pending_alarm_ && alarm_->deadline() == core::kNever;
+  return upgrade_ready_ && !exit_ && !ended_ && !pending_ && output_.is_kept() && helpers_.none_run() && !tree_.is_ending() && !pending_alarm_ && alarm_->deadline() == core::kNever;
 }
 
 void Daemon::hand_over() {

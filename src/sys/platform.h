@@ -50,7 +50,7 @@ Status watch(int directory);
 [[nodiscard]] Result<std::size_t> move(int from, int to, std::int64_t offset, std::size_t n);
 // Portable: what was read stays in memory for the next move().
 [[nodiscard]] Result<std::size_t> peek(int from, std::span<char> into);
-// Whether bytes of `from` are in memory. On Linux: never.
+// Whether bytes of `from` are in memory. On Linux: only where the system refuses splice(2) or tee(2).
 [[nodiscard]] bool holds(int from);
 // Portable: nothing.
 void enlarge(int fifo, std::size_t n);

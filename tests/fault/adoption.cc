@@ -426,6 +426,18 @@ TEST_CASE("the logger of the program before an upgrade is not taken for what a f
   CHECK(bench.violations() == "");
 }
 
+TEST_CASE("an upgrade waits for a start of which it is unknown whether the program can be executed") {
+  Bench bench;
+  allow_upgrade(bench);
+  bench.system.execution = seconds(3);
+  REQUIRE(bench.start());
+  bench.control_at(seconds(1), "E");
+  bench.run_until(seconds(2));
+  CHECK_FALSE(bench.system.replaced_by);
+  bench.run_until(seconds(4));
+  CHECK(bench.system.replaced_by);
+}
+
 TEST_CASE("an upgrade goes on with the service although the directory is gone or the record is an old one") {
   const bool removed = GENERATE(true, false);
   Bench bench;
