@@ -4,6 +4,7 @@
 #include <array>
 #include <cerrno>
 
+#include "sys/faults.h"
 #include "sys/trusted.h"
 
 namespace supervise {
@@ -11,6 +12,7 @@ namespace {
 
 // Who writes so much without a newline does not mean readiness.
 constexpr std::size_t kMaxReadyBytes = 4096;
+constexpr core::Nanos kNextLook = std::chrono::milliseconds(100);
 
 }  // namespace
 
@@ -27,7 +29,7 @@ sys::Failure Signs::prepare(const Service& service, sys::Spawn& spawn, core::Now
     spawn.extra = pipe->writer;
     spawn.extra_number = static_cast<int>(*number);
   }
-  if (!service.heartbeat_path().empty()) heartbeat_.begin(stamp_of(service.heartbeat_path()), now);
+  begin_heartbeat(service, now);
   return {};
 }
 
@@ -43,17 +45,26 @@ void Signs::adopt(const Service& service, int socket, int ready, core::Now now) 
   if (socket >= 0) socket_ = sys::UniqueFd(system_, socket);
   if (ready >= 0) ready_reader_ = sys::UniqueFd(system_, ready);
   (void)open_socket(service);
-  if (!service.heartbeat_path().empty()) heartbeat_.begin(stamp_of(service.heartbeat_path()), now);
+  begin_heartbeat(service, now);
 }
 
-std::optional<core::FileStamp> Signs::stamp_of(const std::string& path) {
+sys::Result<core::FileStamp> Signs::stamp_of(const std::string& path) {
   const auto info = sys::look_at(system_, path);
-  if (!info) return std::nullopt;
+  if (!info) return info.error();
   return core::FileStamp{info->modified, info->inode, info->changed};
 }
 
+void Signs::begin_heartbeat(const Service& service, core::Now now) {
+  if (service.heartbeat_path().empty()) return;
+  const auto stamp = stamp_of(service.heartbeat_path());
+  heartbeat_.begin(stamp ? std::optional(*stamp) : std::nullopt, now);
+}
+
 std::optional<core::Instant> Signs::look_at_heartbeat(const Service& service, core::Now now) {
-  return heartbeat_.look(stamp_of(service.heartbeat_path()), now);
+  const auto stamp = stamp_of(service.heartbeat_path());
+  // For want of a descriptor, say. There may have been a beat, which the next look sees.
+  if (!stamp && sys::may_pass(stamp.error())) return core::after(now.mono, kNextLook) - service.settings().policy.heartbeat_timeout;
+  return heartbeat_.look(stamp ? std::optional(*stamp) : std::nullopt, now);
 }
 
 bool Signs::read_ready() {

@@ -34,13 +34,15 @@ class Signs {
   [[nodiscard]] int socket() const { return socket_.get(); }
   [[nodiscard]] int ready() const { return ready_reader_.get(); }
 
-  // The moment of the last beat since the last look; nothing if there was none.
+  // The moment of the last beat since the last look; nothing if there was none. Where the file can't be looked at now, one
+  // that makes the next look due in a moment.
   [[nodiscard]] std::optional<core::Instant> look_at_heartbeat(const Service& service, core::Now now);
   // Whether the line has come that means ready.
   [[nodiscard]] bool read_ready();
 
  private:
-  [[nodiscard]] std::optional<core::FileStamp> stamp_of(const std::string& path);
+  [[nodiscard]] sys::Result<core::FileStamp> stamp_of(const std::string& path);
+  void begin_heartbeat(const Service& service, core::Now now);
 
   sys::System& system_;
   std::string notify_name_;

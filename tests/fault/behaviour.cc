@@ -521,6 +521,23 @@ TEST_CASE("a program that is executed late or not at all holds nothing and is to
   CHECK(bench.violations() == "");
 }
 
+TEST_CASE("a heartbeat file that cannot be looked at for want of descriptors says nothing of the service") {
+  Bench bench("heartbeat_file : /srv/beat\nheartbeat_timeout : 2\nstopwaitsecs : 1\n");
+  REQUIRE(bench.start());
+  for (int second = 1; second < 20; ++second) bench.system.at(seconds(second), [&bench] { bench.system.touch("/srv/beat"); });
+  static const sim::Error enfile{ENFILE};
+  bool is_short = false;
+  bench.system.fault = [&](sim::Op op, std::size_t) { return op == sim::Op::kOpen && is_short ? &enfile : nullptr; };
+  bench.system.at(seconds(5), [&] { is_short = true; });
+  bench.system.at(seconds(12), [&] { is_short = false; });
+  bench.run_until(seconds(19));
+  CHECK(bench.services().size() == 1);
+  // It is not forgotten.
+  bench.run_until(seconds(23));
+  CHECK(bench.services().size() == 2);
+  CHECK(bench.violations() == "");
+}
+
 TEST_CASE("a new process that ended before its program gets no signal once it is reaped") {
   Bench bench;
   bench.system.execution = seconds(3);
