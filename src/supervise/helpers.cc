@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <csignal>
 
+#include "sys/faults.h"
 #include "sys/trusted.h"
 
 namespace supervise {
@@ -19,8 +20,10 @@ std::optional<core::StartFailure> Helpers::start(HelperKind kind, sys::Spawn spa
   if (free == helpers_.end()) return core::StartFailure{core::Stage::kFork, EAGAIN};
   spawn.leads = sys::Leads::kSession;
   spawn.umask = umask_;
-  if (sys::flaw_of_program(system_, spawn.arguments[0], spawn.environment) != sys::Flaw::kNone)
-    return core::StartFailure{core::Stage::kExec, sys::kUntrusted};
+  auto program = sys::find_program(system_, spawn.arguments[0], spawn.environment);
+  // What may be there is tried again.
+  if (!program) return core::StartFailure{sys::may_pass(program.error()) ? core::Stage::kFork : core::Stage::kExec, program.error().number};
+  if (!program->view().empty()) spawn.program = program->c_str();
   const bool limited = limit != core::Nanos::zero();
   // For those that outlive us, and a little later.
   if (limited) spawn.time_limit = static_cast<unsigned>(std::min<std::int64_t>(limit / core::seconds(1), kMaxLimit)) + 2;

@@ -73,8 +73,9 @@ core::Text<400> LogProcessor::begin(const LogWriter& log) {
     spawn.time_limit = kTimeLimit;
     spawn.umask = 077;
     spawn.ends_with_us = true;
-    const auto flaw = sys::flaw_of_program(system_, arguments_.front(), environment_);
-    const auto spawned = flaw == sys::Flaw::kNone ? system_.spawn(spawn) : sys::Spawned{0, core::StartFailure{core::Stage::kExec, sys::kUntrusted}};
+    auto program = sys::find_program(system_, arguments_.front(), environment_);
+    if (program && !program->view().empty()) spawn.program = program->c_str();
+    const auto spawned = program ? system_.spawn(spawn) : sys::Spawned{0, core::StartFailure{core::Stage::kExec, program.error().number}};
     if (spawned.failure) {
       (void)system_.remove(log.directory(), unfinished(spec).c_str());
       problem.clear();

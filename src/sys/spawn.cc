@@ -130,7 +130,7 @@ Stage become(const Spawn& request, int status) {
   // Not before the callback: it may need what has that number.
   if (!hand_on_extra(request)) return Stage::kDescriptor;
   restore_signals();
-  execvp(request.arguments[0], const_cast<char* const*>(request.arguments));
+  execvp(request.program ? request.program : request.arguments[0], const_cast<char* const*>(request.arguments));
   return Stage::kExec;
 }
 

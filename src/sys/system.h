@@ -123,6 +123,7 @@ struct Spawn {
   const char* const* arguments;               // null-terminated; [0] is searched in PATH
   const char* const* environment;
   int input, output, errors;                  // become descriptors 0, 1, 2
+  const char* program = nullptr;              // what is executed, if not arguments[0]
   int extra = -1, extra_number = -1;          // `extra` becomes descriptor `extra_number`; nothing else is handed on
   Leads leads = Leads::kGroup;
   const char* directory = nullptr;

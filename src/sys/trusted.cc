@@ -7,6 +7,7 @@
 #include "core/settings.h"
 #include "sys/entry.h"
 #include "sys/error_text.h"
+#include "sys/faults.h"
 #include "sys/platform.h"
 
 namespace sys {
@@ -347,22 +348,32 @@ Result<std::string> read_file(System& system, std::string_view path, std::size_t
   }
 }
 
-// Who can change nothing of a path cannot change it between this look and execve(2) either.
-[[gnu::noinline]] Flaw flaw_of_program(System& system, std::string_view program, const char* const* environment) {
-  if (system.own_uid() != 0) return Flaw::kNone;
+// Who can change nothing of a path cannot change it between this look and execve(2) either. What this look does not find is not executed:
+// it may be there a moment later, and the kernel may follow links that we do not.
+[[gnu::noinline]] Result<ProgramPath> find_program(System& system, std::string_view program, const char* const* environment) {
+  ProgramPath path;
+  if (system.own_uid() != 0) return path;
+  const auto judged = [](const Place& place) { return place.flaw == Flaw::kNone ? ok() : Status(Errno{kUntrusted}); };
   if (program.find('/') != std::string_view::npos) {
     const auto place = find_place(system, program, Links::kAll);
-    return place && place->entry ? place->flaw : Flaw::kNone;
+    if (!place) return place.error();
+    if (!place->entry) return Errno{ENOENT};
+    const auto status = judged(*place);
+    return status ? Result(path) : status.error();
   }
   for (auto rest = path_variable(environment); !rest.empty();) {
     const auto directory = rest.substr(0, rest.find(':'));
     rest.remove_prefix(std::min(rest.size(), directory.size() + 1));
-    core::Text<kMaxPath> path;
+    path.clear();
     path << (directory.empty() ? "." : directory) << '/' << program;
+    if (path.full()) continue;
     const auto place = find_place(system, path.view(), Links::kAll);
-    if (is_program(place)) return place->flaw;
+    if (!place && may_pass(place.error())) return place.error();
+    if (!is_program(place)) continue;
+    const auto status = judged(*place);
+    return status ? Result(path) : status.error();
   }
-  return Flaw::kNone;
+  return Errno{ENOENT};
 }
 
 }  // namespace sys

@@ -65,9 +65,11 @@ Result<Opened> open_log(System& system, std::string_view path, unsigned mode);
 enum class Trust { kWhole, kPlace };
 Result<std::string> read_file(System& system, std::string_view path, std::size_t limit, Trust trust);
 
-// What keeps root from executing `program`, which is searched for in the PATH of `environment`. Other users run what they like.
-[[nodiscard]] Flaw flaw_of_program(System& system, std::string_view program, const char* const* environment);
-// Why what has such a flaw, or failed with that errno, is not run.
+// What root executes for `program`, which is searched for in the PATH of `environment`; empty: `program` itself. kUntrusted if others
+// can change it or its path, ENOENT if there is none. Other users run what they like.
+using ProgramPath = core::Text<1024>;
+[[nodiscard]] Result<ProgramPath> find_program(System& system, std::string_view program, const char* const* environment);
+// Why what was not found, or failed with that errno, is not run.
 inline constexpr int kUntrusted = 1;    // EPERM, asserted in trusted.cc
 [[nodiscard]] std::string_view why_not_run(int cause);
 

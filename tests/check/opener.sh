@@ -28,7 +28,7 @@ sys/client.cc	execvp(words[0]	our own supervise, the editor's or a run file's, j
 sys/client.cc	chdir(directory.c_str())	where the supervise that is asked runs, by the word of the kernel, or what ctl/launch has judged
 sys/process.cc	::open("/dev/null"	a name of the system
 sys/process.cc	::open("/dev/tty"	a name of the system
-sys/spawn.cc	execvp(request.arguments[0]	the service, with its rights; flaw_of_program() has judged what is run with ours
+sys/spawn.cc	execvp(request.program	the service, with its rights; find_program() has judged what is run with ours
 sys/spawn.cc	chdir(request.directory)	with the service's rights
 LIST
 }

@@ -58,10 +58,12 @@ bool is_whole_record(std::string_view text) {
 
 Bench::Bench(std::string conf, std::string hook) {
   system.put("/dev/null", sys::FileType::kOther, {}, 0666);
-  system.put("/usr/sbin/sendmail", sys::FileType::kRegular, {}, 0755);
+  for (const auto* program : {"/usr/sbin/sendmail", "/usr/sbin/supervise", "/bin/notify", "/bin/gsmsend-script", "/hook"})
+    system.put(program, sys::FileType::kRegular, {}, 0755);
   write_conf(conf);
   writes_files_ = conf.find("stdout_logfile_maxbytes : 0") != std::string::npos;
   identity_.name = "redis";
+  identity_.program = "/usr/sbin/supervise";
   identity_.directory = kDirectory;
   identity_.host = "host";
   identity_.conf = kConf;

@@ -104,3 +104,16 @@ FAULT("T01e links of the service's user lead the environment file to a file of r
   expect(wait_until([&] { return text_of(ground.svc / "supervise.log.wf").find("cannot be run") != std::string::npos || fs::exists(ground.victim / "ran"); }), "no hook");
   expect(fs::is_empty(ground.victim), "a program that the user can change is run by root");
 }
+
+FAULT("T01f a hook is reached by a link of the service's user that the kernel follows and the look at it cannot") {
+  const Ground ground(kind);
+  fs::create_directory(ground.app / "elsewhere");
+  write_file(ground.app / "elsewhere/hook", "#!/bin/sh\nid -u >'" + (ground.victim / "ran").string() + "'\n", 0755);
+  std::string target = "elsewhere";
+  while (target.size() + 2 <= 4095) target.insert(0, "./");
+  ground.intrude("ln -s '" + target + "' bin");
+  const auto started = supervise({"-r", (ground.app / "bin/hook").string(), "-u", ground.svc.string(), "true"}, ground.work.path());
+  expect(started.code == 0, "not started: " + started.err);
+  expect(wait_until([&] { return text_of(ground.svc / "supervise.log.wf").find("cannot be run") != std::string::npos || fs::exists(ground.victim / "ran"); }), "no hook");
+  expect(fs::is_empty(ground.victim), "a program of the user is run by root");
+}
