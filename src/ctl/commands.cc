@@ -52,7 +52,7 @@ constexpr std::array kCommands = {
     Command{Id::kUpgrade, "upgrade", "", "", Names::kNeeded, kWaits, "E", "let supervise go on as the program that is on disk now",
             "The service is not touched."},
     Command{Id::kExit, "exit", "", "", Names::kNeeded, kWaits, "dx", "stop services and end their supervises", ""},
-    Command{Id::kPid, "pid", "", "", Names::kAny, "", "", "print the pids of services", "A line a service; 0 for one that is down, and exit status 3 then."},
+    Command{Id::kPid, "pid", "", "", Names::kAny, "", "", "print the pids of services", "A line a service; 0 for one that is down, and exit status 3 then. Where others can write to the status directory, a pid that supervise has not recorded is 0, and exit status 4, unless the process belongs to the owner of the directory."},
     Command{Id::kTail, "tail", "[stdout|stderr|log]", "", Names::kNeeded, "fn", "", "show the last lines of a log",
             "stdout, which is the default, is what the service wrote to its standard output, log what supervise has to say. With more than one service tail(1) names each."},
     Command{Id::kWait, "wait", "up|down|ready|change", "up|down|ready|change", Names::kNeeded, "t", "", "wait until services are so",

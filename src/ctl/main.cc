@@ -159,9 +159,20 @@ int status(sys::System& system, const Request& request) {
   return status_of(found);
 }
 
+// It is for kill(1). Where others could have written it, it must be that of a process of the directory's owner.
+bool is_proven(sys::System& system, const Look::Found& one) {
+  if (one.reading.trusted) return true;
+  const auto directory = sys::look_at(system, one.service.dir);
+  return directory && sys::platform::user_of(system, one.reading.view.pid) == directory->uid;
+}
+
 int pid(sys::System& system, const Request& request) {
-  const auto found = look(system, request);
-  for (const auto& row : found.rows()) say(std::to_string(row.view.is_up() ? row.view.pid : 0) + "\n");
+  auto found = look(system, request);
+  for (const auto& one : found.found) {
+    const bool is_up = one.reading.view.is_up(), proven = is_up && is_proven(system, one);
+    say(std::to_string(proven ? one.reading.view.pid : 0) + "\n");
+    if (is_up && !proven) found.fail(one.service.name + ": its pid is not known: others can write to " + one.service.dir, kUnknown);
+  }
   return status_of(found);
 }
 

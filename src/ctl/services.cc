@@ -263,14 +263,13 @@ Reading read(sys::System& system, const ServiceRef& service) {
     out.trusted = is_safe || recorded;
     processes = core::recorded_processes(is_safe || !recorded ? state->text : record);
     if (recorded) view->ended = recorded->ended;
-    if (!is_safe) {
-      view->output = recorded ? recorded->output : "";
-      view->errors = recorded ? recorded->errors : "";
-      view->heartbeat = recorded ? recorded->heartbeat : "";
-    }
+    if (!is_safe && recorded) view = recorded;
+    if (!is_safe && !recorded) view->output = view->errors = view->heartbeat = "";
   } else if (const auto inner = open_inner(system, dir->get())) {
     const auto status = read_entry(system, inner->get(), "status", 64);
     if (!status && !is_absence(status.error())) return failed("supervise/status", status.error());
+    const auto info = system.stat(inner->get());
+    out.trusted = status && status->trusted && info && sys::is_kept_from_others(system, *info);
     if (status) view = view_of_record({reinterpret_cast<const unsigned char*>(status->text.data()), status->text.size()});
   } else if (!is_absence(inner.error())) {
     return failed("supervise", inner.error());

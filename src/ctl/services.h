@@ -40,7 +40,7 @@ struct Selection {
 
 struct Reading {
   View view;
-  bool trusted = false;            // nobody but root and ourselves can have written its state; else it names no files
+  bool trusted = false;            // nobody but root and ourselves can have written what was read; else it names no files
   core::ProcessId supervise;       // that its state names
   std::string error;               // empty: none; else why nothing can be said
 };

@@ -1,7 +1,10 @@
 // T02 and T03: what a supervisor and root's clients believe of what was left in a directory that belongs to the service's user.
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <optional>
 
 #include "faults/site.h"
 
@@ -84,6 +87,34 @@ FAULT("T02b the service's user puts a state of root's with the pid of a process 
   site.await_stopped();
   expect(stranger.running() && lines_of(work / "signals").size() == 1, "a signal to a process of root's");
   site.tell('u');
+  site.check_everything();
+}
+
+FAULT("T02c root asks for the pid of a service whose user puts a state with the pid of a process of root's there again and again (ours only)") {
+  if (kind.name != "supervise") throw Meaningless();
+  require_root();
+  Site site(kind, {});
+  site.start();
+  Child stranger({.argv = {"sleep", "1000"}});
+  const auto forgery = forged(text_of(site.home() / "state"), {{"pid", std::to_string(stranger.pid())}, {"pid_start", start_of(stranger.pid())}});
+  const auto asked = [&] { return run({site.fleet().client(0, 'd').front(), "pid", site.home()}).out; };
+  const auto pid = std::to_string(site.service()) + "\n";
+  // So that it stands there for as long as we look.
+  const pid_t supervisor = site.supervisor();
+  struct Halt {
+    explicit Halt(pid_t who) : pid(who) { (void)kill(pid, SIGSTOP); }
+    ~Halt() { (void)kill(pid, SIGCONT); }
+    pid_t pid;
+  };
+  std::optional<Halt> halt(supervisor);
+  rename_to_state(site, forgery);
+  expect(asked() == pid, "the pid of a process of root's");
+  // Without a record nothing tells.
+  fs::rename(site.home() / "supervise", site.home() / "elsewhere");
+  rename_to_state(site, forgery);
+  const auto unproven = asked();
+  expect(unproven == "0\n", "the pid of a process of root's, where there is no record");
+  halt.reset();
   site.check_everything();
 }
 
