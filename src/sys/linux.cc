@@ -337,6 +337,10 @@ Result<core::Outcome> end_of(int watch) {
 int plain_fork() { return _Fork(); }
 void become_subreaper() { prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); }
 void end_with_parent() { prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); }
+bool leave_keyring() {
+  constexpr int kJoinSessionKeyring = 1;
+  return syscall(SYS_keyctl, kJoinSessionKeyring, nullptr) >= 0 || is_refused(Errno{errno});
+}
 void set_process_name(const char* name) { prctl(PR_SET_NAME, name, 0, 0, 0); }
 void ask_for_exact_waits() { prctl(PR_SET_TIMERSLACK, 1000, 0, 0, 0); }
 

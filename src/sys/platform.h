@@ -76,6 +76,9 @@ Status signal(int watch, int signal, Scope scope);
 void become_subreaper();
 // This process is killed when its parent ends. Portable: nothing.
 void end_with_parent();
+// Gives this process a session keyring of its own, as keys in the caller's are not for another user. Whether none is shared any more.
+// Portable: nothing.
+[[nodiscard]] bool leave_keyring();
 // The name that ps(1) has of this process beside its arguments. Portable: nothing.
 void set_process_name(const char* name);
 // Waits of this process may take 1 µs longer than asked for, and not 50. Portable: nothing.

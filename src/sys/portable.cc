@@ -80,6 +80,7 @@ Result<core::Outcome> end_of(int) { return Errno{ENOSYS}; }
 int plain_fork() { return fork(); }
 void become_subreaper() {}
 void end_with_parent() {}
+bool leave_keyring() { return true; }
 void set_process_name(const char*) {}
 void ask_for_exact_waits() {}
 

@@ -98,6 +98,8 @@ bool set_group(const Credentials& who) {
 }
 bool set_user(const Credentials& who) {
   if (is_user(who)) return true;
+  // While we may still have as many keyrings as we like: that user could have used up all of its own.
+  if (!platform::leave_keyring()) return false;
   if (setresuid(who.uid, who.uid, who.uid) < 0 || !is_user(who)) return false;
   if (who.uid == 0 || setuid(0) < 0) return true;
   errno = EPERM;    // root could be had back

@@ -1,5 +1,6 @@
 // T01: what root names outside the status directory, in directories of the service's user, who puts links there.
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "faults/site.h"
@@ -116,4 +117,16 @@ FAULT("T01f a hook is reached by a link of the service's user that the kernel fo
   expect(started.code == 0, "not started: " + started.err);
   expect(wait_until([&] { return text_of(ground.svc / "supervise.log.wf").find("cannot be run") != std::string::npos || fs::exists(ground.victim / "ran"); }), "no hook");
   expect(fs::is_empty(ground.victim), "a program of the user is run by root");
+}
+
+FAULT("T01g the service's user looks for keys of root's in the keyring of the session in which supervise was started") {
+  const Ground ground(kind);
+  constexpr int kJoinSessionKeyring = 1, kSessionKeyring = -3;
+  const bool added = syscall(SYS_keyctl, kJoinSessionKeyring, nullptr) >= 0 && syscall(SYS_add_key, "user", "supervise:secret", "x", 1, kSessionKeyring) >= 0;
+  skip_unless(added && text_of("/proc/keys").find("supervise:secret") != std::string::npos, "no keyrings");
+  const auto started = ground.start("", "cat /proc/keys; echo done; exec sleep 1000");
+  expect(started.code == 0, "not started: " + started.err);
+  const auto said = [&] { return text_of(ground.svc / "__stdout"); };
+  expect(wait_until([&] { return said().find("done\n") != std::string::npos; }), "no output");
+  expect(said().find("supervise:secret") == std::string::npos, "a key of root's is in the hands of the user");
 }
