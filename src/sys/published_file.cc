@@ -66,7 +66,8 @@ Status PublishedFile::replace(int dir, std::string_view content) {
   if (!fresh) return fresh.error();
   auto renamed = system_.rename(dir, spare_name_, name_);
   if (!renamed && (renamed.error().number == EISDIR || renamed.error().number == ENOTEMPTY)) {
-    if (!system_.remove_directory(dir, name_)) return renamed;
+    if (!system_.remove_directory(dir, name_))
+      if (const auto aside = put_aside(system_, dir, name_); !aside) return aside;
     renamed = system_.rename(dir, spare_name_, name_);
   }
   if (!renamed) return renamed;

@@ -230,3 +230,18 @@ TEST_CASE("the alarm of giving up is sent even if no process could be made at th
 }
 
 }  // namespace
+
+TEST_CASE("a directory with entries in the place of state is put aside") {
+  Bench bench;
+  REQUIRE(bench.start());
+  bench.run_until(seconds(2));
+  bench.system.remove_tree(Bench::path("state"));
+  bench.system.put(Bench::path("state"), sys::FileType::kDirectory, {}, 0755);
+  bench.system.put(Bench::path("state/entry"), sys::FileType::kRegular, "theirs", 0644);
+  bench.run_until(seconds(5));
+  REQUIRE(bench.system.find(Bench::path("state")));
+  CHECK(bench.system.find(Bench::path("state"))->type == sys::FileType::kRegular);
+  REQUIRE(bench.system.find(Bench::path("state.replaced/entry")));
+  CHECK(bench.system.find(Bench::path("state.replaced/entry"))->data == "theirs");
+  CHECK(bench.unsettled() == "");
+}
