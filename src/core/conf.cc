@@ -1,6 +1,7 @@
 #include "core/conf.h"
 
 #include <algorithm>
+#include <array>
 
 #include "core/nearest.h"
 #include "core/strings.h"
@@ -156,8 +157,8 @@ void apply(const Conf::Section& section, Resolved& out) {
 }  // namespace
 
 string to_text(const Diagnostic& diagnostic, string_view file) {
-  return string(file) + ":" + std::to_string(diagnostic.line) +
-         (diagnostic.severity == Severity::kError ? ": error: " : ": warning: ") + diagnostic.what;
+  constexpr std::array kSeverities = {": ", ": warning: ", ": error: "};
+  return string(file) + ":" + std::to_string(diagnostic.line) + kSeverities[static_cast<std::size_t>(diagnostic.severity)] + diagnostic.what;
 }
 
 bool has_errors(const std::vector<Diagnostic>& diagnostics) {

@@ -10,13 +10,13 @@
 namespace core {
 
 struct Diagnostic {
-  enum class Severity { kWarning, kError };
+  enum class Severity { kNotice, kWarning, kError };
   int line;
   Severity severity;
   std::string what;    // what is wrong, and what would be right
 };
 
-// `FILE:LINE: error: what` without a newline.
+// `FILE:LINE: error: what`, of a notice `FILE:LINE: what`, without a newline.
 [[nodiscard]] std::string to_text(const Diagnostic& diagnostic, std::string_view file);
 
 [[nodiscard]] bool has_errors(const std::vector<Diagnostic>& diagnostics);

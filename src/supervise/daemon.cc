@@ -384,7 +384,7 @@ void Daemon::reload() {
   auto fresh = load_service(system_, identity_, problems);
   const bool tell = reload_notes_.allow(now_.mono);
   for (const auto& problem : problems)
-    if (tell) note(Level::kWarning, problem.text);
+    if (tell) note(std::min(problem.level, Level::kWarning), problem.text);
   if (!fresh) {
     if (tell) note(Level::kWarning, "the configuration is faulty; the settings in force stay");
     return;

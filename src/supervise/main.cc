@@ -33,8 +33,10 @@ int complain(const std::string& what, int status) {
   return status;
 }
 
-void print_problems(const Lines& problems) {
-  for (const auto& problem : problems) complain(problem.text, 0);
+// Those of `level` or worse.
+void print_problems(const Lines& problems, sys::Level level) {
+  for (const auto& problem : problems)
+    if (problem.level >= level) complain(problem.text, 0);
 }
 
 Identity identify(sys::System& system, const Options& options, const std::optional<Handover>& handover) {
@@ -81,7 +83,7 @@ bool may_open(unsigned n) {
 
 int check(sys::System& system, const Identity& identity) {
   const auto checked = check_configuration(system, identity);
-  print_problems(checked.problems);
+  print_problems(checked.problems, sys::Level::kNotice);
   if (!checked.settings) return kUsage;
   print_settings(*checked.settings);
   return 0;
@@ -97,7 +99,7 @@ std::optional<int> start(sys::System& system, Identity identity) {
   if (resumes) sys::take_over_signals(sys::Signalling::kDaemon);
   Lines problems;
   auto service = load_service(system, identity, problems);
-  print_problems(problems);
+  print_problems(problems, sys::Level::kWarning);
   // Whoever resumes has a service to look after: the configuration was right a moment ago.
   while (resumes && !service) {
     (void)system.wait({}, core::after(system.now().mono, core::seconds(1)));
@@ -154,7 +156,7 @@ int wrap(sys::System& system, core::Settings settings) {
   inherited.environment = environ;
   inherited.umask = sys::clear_umask();
   auto service = Service::prepare(system, std::move(loaded), inherited, problems);
-  print_problems(problems);
+  print_problems(problems, sys::Level::kWarning);
   if (!service) return kUsage;
   sys::take_over_signals(sys::Signalling::kWrapper);
   sys::become_subreaper();

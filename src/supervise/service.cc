@@ -241,7 +241,8 @@ bool Service::check_output(sys::System& system, const Loaded& loaded, const char
   const auto info = system.stat_following(directory.c_str());
   if (info && info->type == sys::FileType::kDirectory) return true;
   if (!info && info.error().number == ENOENT) {
-    problems.push_back(loaded.warning(key, ": the directory " + directory + " is not there and will be made"));
+    const core::Diagnostic diagnostic{loaded.line_of(key), core::Diagnostic::Severity::kNotice, string(key) + ": the directory " + directory + " is not there and will be made"};
+    problems.push_back({sys::Level::kNotice, core::to_text(diagnostic, loaded.file)});
     return true;
   }
   problems.push_back(loaded.error(key, path, "cannot be made: " + directory + ": " + string(sys::error_text(info ? ENOTDIR : info.error().number))));

@@ -263,12 +263,15 @@ TEST_CASE("A log may have a path of its own or another name in the status direct
   CHECK(text_of(svc / "errors.log.1") == "oh dear\n");
 }
 
-TEST_CASE("A log whose directory is missing at the start is made with a warning and what can be no log is an error") {
+TEST_CASE("A log whose directory is missing at the start is made and what can be no log is an error") {
   TempDir logs;
   write_file(logs / "conf", "[svc]\nstdout_logfile : " + (logs / "missing/app.log").string() + "\n");
-  const auto warned = supervise({"-F", logs / "conf", "-p", logs / "svc", "-f", "sh -c 'echo hello; exec sleep 100'"}, logs.path());
-  CHECK(warned.code == 0);
-  CHECK_THAT(warned.err, contains("conf:2: warning: stdout_logfile: the directory " + (logs / "missing").string() + " is not there"));
+  const auto news = "conf:2: stdout_logfile: the directory " + (logs / "missing").string() + " is not there and will be made";
+  CHECK_THAT(supervise({"-F", logs / "conf", "-p", logs / "svc", "-f", "true", "--check"}, logs.path()).err, contains(news));
+  const auto started = supervise({"-F", logs / "conf", "-p", logs / "svc", "-f", "sh -c 'echo hello; exec sleep 100'"}, logs.path());
+  CHECK(started.code == 0);
+  CHECK(started.err == "");
+  CHECK(count_lines(logs / "svc/supervise.log", news) == 1);
   CHECK(wait_until([&] { return text_of(logs / "missing/app.log") == "hello\n"; }));
 
   fs::create_directory(logs / "log");
@@ -1150,5 +1153,6 @@ TEST_CASE("A first start whose log directory has to be made is without delay and
   const auto log = work / "new/logs/out";
   const Supervised svc({.command = service({"out", "hello"}), .conf = "[svc]\nstdout_logfile : " + log.string() + "\n"});
   svc.await_that("the log", [&] { return text_of(log) == "hello\n"; });
-  CHECK(count_lines(svc / "supervise.log", "the output waits") == 0);
+  CHECK(svc.launch().err == "");
+  CHECK(text_of(svc / "supervise.log.wf") == "");
 }
