@@ -117,6 +117,7 @@ EncodedRecord encode_record(const StateRecord& record) {
   out.put_time("next_start", facts.next_start ? record.now.wall + (*facts.next_start - record.now.mono) : WallTime{});
   out.put_words("reason", record.reason, kMaxReason);
   out.put_words("status", record.status, kMaxReason);
+  out.put_words("output", record.output_waits, kMaxReason);
   out.put_file("stdout", record.output);
   out.put_file("stderr", record.errors);
   out.put_file("heartbeat", record.heartbeat);

@@ -50,6 +50,7 @@ struct StateRecord {
   std::string_view boot_id;
   std::string_view reason;       // in words; empty where there is none
   std::string_view status;       // what the service says of itself; may be empty
+  std::string_view output_waits; // why what the service writes is not in its log; empty where it is
   FileName output, errors;       // where its output is kept
   FileName heartbeat;
   Now now;                       // turns next_start into wall time

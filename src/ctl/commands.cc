@@ -60,7 +60,7 @@ constexpr std::array kCommands = {
             "given up is not waited for."},
     Command{Id::kCheck, "check", "", "", Names::kAny, "WC", "", "tell scripts and probes whether services are as they should be",
             "Exit status 0 if every service is RUNNING, or down because it is wanted down; else 3, also in the first minute after the second of two "
-            "exits in one window, and 4 for an unknown one. With --warn or --crit it is a "
+            "exits in one window, or while its output waits, and 4 for an unknown one. With --warn or --crit it is a "
             "monitoring plugin: one line, and exit status 0, 1 (warning), 2 (critical) or 3 (unknown). CONDITIONS are separated by commas: uptime<N "
             "(seconds), exits>N, cores>N, tries>N, heartbeat>N (seconds), memory>N (bytes, or with K, M, G). exits and cores are those since supervise was started. Critical is also a service that is not "
             "as it should be."},

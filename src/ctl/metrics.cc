@@ -137,6 +137,8 @@ string metrics(const std::vector<Measured>& services) {
   out.family("supervised", "gauge", "Whether a supervise runs for the service.", [&](const auto& s) { return truth(s.row.view.supervised); });
   out.family("wanted", "gauge", "Whether the service is wanted up.", [&](const auto& s) { return truth(s.row.view.want != core::Want::kDown); });
   out.family("ready", "gauge", "Whether the service is ready.", [&](const auto& s) { return truth(s.row.view.is_up() && s.row.view.ready != core::WallTime{}); });
+  out.family("output_waits", "gauge", "Whether what the service writes cannot be put into its log.",
+             [&](const auto& s) { return ours(s) ? truth(s.row.view.supervised && !s.row.view.output_waits.empty()) : std::nullopt; });
   out.header("state", "gauge", "1 for the state that the service is in.");
   for (const auto& service : services)
     for (int i = 0; i <= static_cast<int>(core::State::kFatal); ++i) {
@@ -180,7 +182,7 @@ Conditions parse_conditions(std::string_view text) {
 }
 
 bool is_well(const View& view, core::WallTime now) {
-  if (!view.supervised || view.paused) return false;
+  if (!view.supervised || view.paused || !view.output_waits.empty()) return false;
   if (view.pid == 0 && view.want == core::Want::kDown) return true;
   if (has_ended_well(view)) return true;
   // One that dies again and again is up at most looks.

@@ -103,6 +103,7 @@ string json(const std::vector<Row>& rows) {
     put("exit", text(view.exit));
     put("reason", text(view.reason));
     put("status", text(view.status));
+    put("output", text(view.output_waits));
     put("starts", std::to_string(view.starts));
     put("exits", std::to_string(view.exits));
     put("exits_nonzero", std::to_string(view.exits_nonzero));

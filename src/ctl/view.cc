@@ -42,6 +42,7 @@ std::optional<View> view_of_state(std::string_view text) {
   view.exit = value("exit");
   view.reason = value("reason");
   view.status = value("status");
+  view.output_waits = value("output");
   view.output = value("stdout");
   view.errors = value("stderr");
   view.heartbeat = value("heartbeat");
@@ -95,6 +96,7 @@ string reason_of(const View& view, core::WallTime now) {
   string out = view.reason;
   const auto add = [&out](const string& text) { out += (out.empty() ? "" : "; ") + text; };
   if (view.paused) add("paused");
+  if (!view.output_waits.empty()) add(view.output_waits);
   if (!view.status.empty()) add(view.status);
   const bool down = view.pid == 0 && view.state != core::State::kStopped;
   if (down && !view.exit.empty()) add(view.exit);

@@ -26,7 +26,7 @@ struct View {
   unsigned tries = 0, coredumps = 0;
   core::Reason cause = core::Reason::kNone;    // of `reason`, where it is one of those that have no details
   bool ended = false;                          // its last supervise has ended as it was told, and the next one begins anew
-  std::string exit, reason, status, output, errors, heartbeat;
+  std::string exit, reason, status, output_waits, output, errors, heartbeat;
 
   [[nodiscard]] bool is_up() const { return (supervised || orphaned) && pid != 0; }
 };

@@ -96,7 +96,7 @@ Daemon::Started Daemon::start(const Lines& problems) {
   directory_.log().to_stderr(identity_.foreground);
   alarm_.emplace(system_, helpers_, identity_.name, identity_.directory, identity_.host, identity_.inherited.environment, null_.get());
   alarm_->use(alarm_->targets_of(service_.settings()));
-  report(opening_, output_.open(service_, directory_.descriptor(), directory_.inner(), directory_.path(), null_.get()));
+  opened(output_.open(service_, directory_.descriptor(), directory_.inner(), directory_.path(), null_.get()));
   step(core::event::Reconfigured{service_.settings().policy, !identity_.hook.empty(), identity_.hook_reset});
   core::Text<300> hello;
   hello << (identity_.handover ? "supervise goes on as " : "supervise started, ") << core::kSupervise << ", pid " << self_.pid;
@@ -395,7 +395,7 @@ void Daemon::reload() {
   service_ = std::move(*fresh);
   step(core::event::Reconfigured{service_.settings().policy, !identity_.hook.empty(), identity_.hook_reset});
   report(mending_, directory_.set_group(service_.control_group()));
-  report(opening_, output_.open(service_, directory_.descriptor(), directory_.inner(), directory_.path(), null_.get()));
+  opened(output_.open(service_, directory_.descriptor(), directory_.inner(), directory_.path(), null_.get()));
   if (tell) note(Level::kNotice, "configuration read again");
   sys::return_unused_heap();
 }

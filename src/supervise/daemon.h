@@ -120,6 +120,11 @@ class Daemon {
   void run_logger();
   void logger_ended(const core::Outcome& outcome, Output::End end);
   void read_reports();
+  void heard(std::string_view report);
+  void opened(const sys::Failure& failure);
+  void output_waits(std::size_t which, std::string_view why);
+  void forget_waits();
+  [[nodiscard]] std::string_view why_output_waits() const;
   void read_signals();
   void read_control();
   void command(char byte);
@@ -187,7 +192,10 @@ class Daemon {
   core::Instant main_look_ = core::kNever;       // or it is looked at then
   int main_looks_ = 0;
   core::Text<160> status_text_;                  // what the service says of itself
-  bool status_told_ = true;                      // status_text_ is published
+  // Why what the service writes is not in its logs: as the logger says of each output, and what could not be opened.
+  static constexpr std::size_t kUnopened = kWaits.size();
+  std::array<core::Text<160>, kWaits.size() + 1> waits_;
+  bool texts_told_ = true;                       // status_text_ and waits_ are published
   core::Instant notify_hold_{};                  // the notification socket is not looked at before
   core::Instant notify_since_{};                 // since then so many have been read
   int notify_count_ = 0, refused_count_ = 0;

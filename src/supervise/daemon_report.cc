@@ -27,8 +27,8 @@ char level_byte(Level level) { return static_cast<char>('0' + static_cast<int>(l
 void Daemon::publish() {
   learn_start();
   const auto facts = machine_.facts();
-  if (facts == published_ && status_told_) return;
-  status_told_ = true;
+  if (facts == published_ && texts_told_) return;
+  texts_told_ = true;
   const auto stops_for = facts.state == core::State::kStopping ? facts.reason : core::Reason::kNone;
   if (std::exchange(stops_for_, stops_for) != stops_for && stops_for != core::Reason::kNone) {
     core::Text<96> text;
@@ -67,9 +67,14 @@ core::EncodedRecord Daemon::record(const core::Facts& facts) const {
   const auto process = facts.pid == process_.pid ? process_ : core::ProcessId{facts.pid, 0};
   // Where nothing tells the service from a stranger, its session helps the next supervise.
   const auto left = left_.pid == 0 && process.pid != 0 && process.start == 0 ? core::LeftRunning{0, session_, 0} : left_;
-  return core::encode_record({identity_.name, facts, self_, process, identity_.boot_id, reason.view(), status_text_.view(),
+  return core::encode_record({identity_.name, facts, self_, process, identity_.boot_id, reason.view(), status_text_.view(), why_output_waits(),
                              output_.file(Output::Which::kOutput), output_.file(Output::Which::kErrors), file_name(service_.heartbeat_path()), now_,
                              machine_.snapshot(), notify_name(), left, origin_, directory_.path(), identity_.namespaces, ended_properly_});
+}
+
+std::string_view Daemon::why_output_waits() const {
+  const auto found = std::find_if(waits_.begin(), waits_.end(), [](const auto& text) { return !text.view().empty(); });
+  return found == waits_.end() ? std::string_view() : found->view();
 }
 
 // What the service that runs was told, or the next one will be.
@@ -149,14 +154,51 @@ void Daemon::send_alarms() {
 
 // Kept out of turn(): its buffer would be on the stack of every wait.
 [[gnu::noinline]] void Daemon::read_reports() {
-  std::array<char, 1024> bytes;
-  std::string_view rest(bytes.data(), output_.read_reports(bytes));
+  constexpr std::size_t kMany = 1024;
+  std::array<char, kMany + kMaxReport> bytes;
+  auto size = output_.read_reports(std::span(bytes).first(kMany));
+  // The rest of a report that was cut is there.
+  while (size >= kMany && size < bytes.size() && bytes[size - 1] != '\n') {
+    const auto more = output_.read_reports(std::span(bytes).subspan(size, 1));
+    if (more == 0) break;
+    size += more;
+  }
+  if (size == 0) forget_waits();
+  std::string_view rest(bytes.data(), size);
   while (!rest.empty()) {
     const auto line = rest.substr(0, rest.find('\n'));
     rest.remove_prefix(std::min(rest.size(), line.size() + 1));
-    if (line.size() < 2 || line.front() < '0' || line.front() > '2' || !logger_notes_.allow(now_.mono)) continue;
-    note(static_cast<Level>(line.front() - '0'), line.substr(1));
+    if (!line.empty()) heard(line);
   }
+}
+
+void Daemon::heard(std::string_view report) {
+  const auto kind = report.front();
+  report.remove_prefix(1);
+  if (const auto which = std::find(kWaits.begin(), kWaits.end(), kind); which != kWaits.end())
+    return output_waits(static_cast<std::size_t>(which - kWaits.begin()), report);
+  if (report.empty() || kind < '0' || kind > '2' || !logger_notes_.allow(now_.mono)) return;
+  note(static_cast<Level>(kind - '0'), report);
+}
+
+// Something that was only put aside is no reason to wait.
+void Daemon::opened(const sys::Failure& failure) {
+  report(opening_, failure);
+  output_waits(kUnopened, failure.error.number == 0 ? std::string_view() : sys::to_text(failure).view());
+}
+
+void Daemon::output_waits(std::size_t which, std::string_view why) {
+  constexpr std::array kBegins = {"stdout waits: ", "stderr waits: ", ""};
+  core::Text<160> text;
+  if (!why.empty()) (text << kBegins[which]).printable(why);
+  if (text.view() == waits_[which].view()) return;
+  waits_[which] = text;
+  texts_told_ = false;
+}
+
+// The logger is no more; the next one finds out by itself.
+void Daemon::forget_waits() {
+  for (std::size_t i = 0; i < kUnopened; ++i) output_waits(i, {});
 }
 
 void Daemon::note(Level level, std::string_view text) {

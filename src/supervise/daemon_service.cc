@@ -38,7 +38,7 @@ void Daemon::start_service() {
   // What was removed since the last look is not handed to the service.
   if (!directory_.is_watched() && retry_ != core::kNever) check_directory();
   directory_.prepare();
-  report(opening_, output_.renew(now_));
+  opened(output_.renew(now_));
   auto spawn = service_.spawn();
   spawn.input = null_.get();
   spawn.output = output_.output();
@@ -198,7 +198,11 @@ void Daemon::logger_ended(const core::Outcome& outcome, Output::End end) {
   note(Level::kWarning, text.view());
 }
 
-[[gnu::noinline]] void Daemon::run_logger() { report(logging_, output_.run_logger(now_)); }
+[[gnu::noinline]] void Daemon::run_logger() {
+  const auto former = output_.logger();
+  report(logging_, output_.run_logger(now_));
+  if (output_.logger() != former) forget_waits();
+}
 
 void Daemon::main_exited(const core::Outcome& outcome) {
   ended_ = outcome;
@@ -560,7 +564,7 @@ void Daemon::notified(const core::Notification& message) {
   if (message.status && *message.status != status_text_.view()) {
     status_text_.clear();
     status_text_ << *message.status;
-    status_told_ = false;
+    texts_told_ = false;
   }
   step(core::event::Notified{message});
   if (!message.main_pid || *message.main_pid == machine_.pid()) return;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "sys/error_text.h"
+
 namespace supervise {
 namespace {
 
@@ -17,7 +19,10 @@ constexpr core::Nanos kLongest = std::chrono::microseconds(400), kShortest = std
 Logger::Logger(sys::System& system, const LoggerPlan& plan)
     : system_(system), processor_(system, plan.processor, plan.environment, plan.null), reports_(plan.reports), now_(system.now()), pause_(kLongest) {
   logs_.reserve(plan.sources.size());
-  for (const auto& source : plan.sources) logs_.push_back({LogWriter(system, within_limit(source.spec), source.fifo, source.held), source.fifo});
+  for (const auto& source : plan.sources) {
+    logs_.push_back({LogWriter(system, within_limit(source.spec), source.fifo, source.held), source.fifo});
+    logs_.back().which = source.which;
+  }
 }
 
 // A file may become twice as long as its limit for the sake of a line.
@@ -92,6 +97,7 @@ bool Logger::turn() {
     report(sys::Level::kNotice, text.view());
   }
   log.troubled = fails;
+  tell_waits(log, fails ? log.writer.failure() : sys::Failure());
   if (log.writer.has_put_aside()) {
     core::Text<400> text;
     text << "put aside, as it is a link or not ours: what was in the place of ";
@@ -119,11 +125,26 @@ bool Logger::turn() {
   }
 }
 
-void Logger::report(sys::Level level, std::string_view text) {
-  core::Text<420> line;
-  line << static_cast<char>('0' + static_cast<int>(level));
-  line.printable(text) << '\n';
-  (void)system_.write_unless_blocked(reports_, line.view());
+// Without the path, which would push the error out of the space there is: another key of the state has it.
+void Logger::tell_waits(Log& log, const sys::Failure& failure) {
+  constexpr std::size_t kName = 64;
+  if (failure.error.number == log.told) return;
+  core::Text<160> text;
+  if (failure) {
+    text << failure.doing << ' ';
+    text.printable(log.writer.spec().name, kName) << ": " << sys::error_text(failure.error.number);
+  }
+  // One that finds no room is sent with the next attempt.
+  if (send(kWaits[log.which], text.view())) log.told = failure.error.number;
+}
+
+void Logger::report(sys::Level level, std::string_view text) { (void)send(static_cast<char>('0' + static_cast<int>(level)), text); }
+
+bool Logger::send(char kind, std::string_view text) {
+  core::Text<kMaxReport> line;
+  line << kind;
+  line.printable(text, kMaxReport - 2) << '\n';
+  return static_cast<bool>(system_.write_unless_blocked(reports_, line.view()));
 }
 
 }  // namespace supervise

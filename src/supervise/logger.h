@@ -18,8 +18,14 @@ namespace supervise {
 // Tells the logger to leave what waits to another, as soon as nothing is half done.
 inline constexpr int kLeave = SIGIO;
 
+// What a report begins with that says why an output waits, and nothing more where it waits no longer.
+inline constexpr std::array kWaits = {'o', 'e'};
+// The longest report, with its end.
+inline constexpr std::size_t kMaxReport = 420;
+
 struct LogSource {
   LogSpec spec;
+  std::size_t which = 0;    // of kWaits
   int fifo = -1;
   int held = -1;
 };
@@ -31,7 +37,7 @@ struct LoggerPlan {
   int null = -1;
   std::int32_t parent = 0;                // the supervise that has made it
   int lock = -1;                          // who holds a record lock on it writes
-  int reports = -1;                       // of lines for the log of supervise: a digit (sys::Level), text, newline
+  int reports = -1;                       // of lines: a digit (sys::Level) and text for the log of supervise, or one of kWaits and why
 };
 
 class Logger {
@@ -47,6 +53,8 @@ class Logger {
     int fifo;
     bool ended = false;
     bool troubled = false;
+    std::size_t which = 0;
+    int told = 0;              // why it waits, as supervise knows: an errno, 0: it does not
     core::Instant retry{};
     unsigned processed = 0;    // rotations that the processor knows of
   };
@@ -56,6 +64,8 @@ class Logger {
   void process();
   void reap();
   void report(sys::Level level, std::string_view text);
+  void tell_waits(Log& log, const sys::Failure& failure);
+  [[nodiscard]] bool send(char kind, std::string_view text);
 
   sys::System& system_;
   std::vector<Log> logs_;

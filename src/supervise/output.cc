@@ -353,9 +353,10 @@ bool Output::wants_logger() const {
   plan.lock = lock_.get();
   plan.reports = teller.get();
   std::vector<int> kept = {null_, lock_.get(), teller.get()};
-  for (const auto& stream : streams_) {
+  for (std::size_t i = 0; i < streams_.size(); ++i) {
+    const auto& stream = streams_[i];
     if (stream.target.kind != Kind::kLog || !stream.reader) continue;
-    plan.sources.push_back({stream.target.spec, stream.reader.get(), stream.held.get()});
+    plan.sources.push_back({stream.target.spec, i, stream.reader.get(), stream.held.get()});
     kept.push_back(stream.reader.get());
     if (stream.held) kept.push_back(stream.held.get());
   }

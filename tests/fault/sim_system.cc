@@ -347,7 +347,7 @@ Result<std::size_t> SimSystem::store(Op op, int fd, std::size_t offset, std::str
   auto* into = description(fd);
   if (!into || !writes(into->mode)) return Errno{EBADF};
   auto& content = into->node->data;
-  if (offset == std::string::npos) offset = appends(into->mode) ? content.size() : into->offset;
+  if (offset == std::string::npos) offset = appends(into->mode) || into->node->type == FileType::kFifo ? content.size() : into->offset;
   // What goes into the one block that a file has is written as a whole or not at all.
   const bool within_block = op == Op::kWriteAt && offset == 0 && !content.empty() && data.size() <= kBlock;
   if (error && !within_block) data = half;
@@ -421,6 +421,8 @@ Result<std::int32_t> SimSystem::fork(std::span<const int> kept, int null, const 
   child.session = child.pid;
   child.program = title;
   child.born = mono_;
+  for (const int fd : kept)
+    if (const auto* what = description(fd); what && what->node->type == FileType::kFifo && what->mode == OpenMode::kWrite) child.ready = what->node;
   children_[child.pid] = child;
   // It waits for the lock as long as another has it.
   if (const auto holder = children_.find(record_lock_holder); holder == children_.end() || !holder->second.alive) record_lock_holder = child.pid;

@@ -70,7 +70,7 @@ struct Child {
   std::uint64_t start = 0;
   std::int32_t parent = 0, session = 0;
   bool is_service = false;                  // or was left by it
-  NodePtr ready;                            // the pipe it may say on that it is ready
+  NodePtr ready;                            // the pipe it may say on that it is ready; a logger: what it has to say
   std::string program;
   std::vector<std::string> arguments, environment;
   std::string input;                        // what its standard input held

@@ -84,6 +84,7 @@ class Going {
     const std::string overlong(300, 'x');
     record.output = {"/srv/status/redis", "__stdout"};
     record.errors = {"/srv/status/redis/", facts.paused ? std::string_view(overlong) : "__stderr"};
+    record.output_waits = facts.paused ? std::string_view(overlong) : "stdout waits\n";
     record.heartbeat = {facts.alarms_on ? std::string_view() : "/run/\n", "beat"};
     const auto text = core::encode_record(record);
     fuzz::require(text.state().ends_with("\nboot_id=boot\n") && text.view().ends_with("\nuser=\n"), "a record that is cut");

@@ -10,11 +10,6 @@ using namespace harness;
 
 namespace {
 
-std::string supervisectl_program() {
-  const char* program = std::getenv("SUPERVISECTL");
-  return program ? program : fs::absolute("supervisectl").string();
-}
-
 // A working directory with a configuration and a root of status directories.
 struct Site {
   explicit Site(const std::string& conf = "") {

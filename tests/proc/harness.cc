@@ -614,6 +614,10 @@ std::string supervise_program() {
   return environment_or("SUPERVISE", (own_folder() / "../../supervise").lexically_normal());
 }
 
+std::string supervisectl_program() {
+  return environment_or("SUPERVISECTL", (own_folder() / "../../supervisectl").lexically_normal());
+}
+
 Words service(std::initializer_list<std::string> verbs) {
   Words words = {environment_or("SERVICE", own_folder() / "service")};
   if (access(words[0].c_str(), X_OK) != 0) fail(words[0]);

@@ -219,6 +219,7 @@ class KeyValues {
 // ---- Starting it.
 
 [[nodiscard]] std::string supervise_program();
+[[nodiscard]] std::string supervisectl_program();
 // The command line of the test service (service.cc) that carries out these words.
 [[nodiscard]] Words service(std::initializer_list<std::string> verbs);
 

@@ -874,6 +874,7 @@ TEST_CASE("On a full disk the service waits and supervise does not and nothing i
   CHECK_THAT(text_of(svc / "supervise.log.wf"), contains(log.string()));
   CHECK_THAT(text_of(svc / "supervise.log.wf"), contains("No space left on device"));
   svc.await_state("RUNNING");
+  svc.await("output", "stdout waits: cannot write to app.log: No space left on device");
   const auto begin = monotonic_now();
   svc.write("k");
   pid = svc.await_service(pid);
@@ -882,11 +883,19 @@ TEST_CASE("On a full disk the service waits and supervise does not and nothing i
   CHECK(monotonic_now() - begin < allowed(1));
   CHECK(svc.status().pid == 0);
   CHECK(holds_for(1200ms, [&] { return !fs::exists(marks / "done") && count_lines(svc / "supervise.log.wf", "the output waits") == 1; }));
+  const auto look = [&](const std::string& command) {
+    return run(Command{.argv = {supervisectl_program(), "-d", svc.dir().parent_path(), command}, .directory = svc.work().path()});
+  };
+  CHECK_THAT(look("status").out, contains("stdout waits: cannot write to app.log: No space left on device"));
+  CHECK_THAT(look("metrics").out, contains("supervise_output_waits{service=\"svc\"} 1\n"));
+  CHECK(look("check").code == 3);
   fs::remove(disk / "filler");
   svc.await_that("the output", [&] { return fs::exists(marks / "done"); });
   await_number(svc, log, 60'000);
   CHECK(wrong_numbers(text_of(log), 1, 60'000) == "");
   svc.await_log("app.log is written again");
+  svc.await("output", "");
+  CHECK(look("check").code == 0);
   CHECK(count_lines(svc / "supervise.log.wf", "the output waits") == 1);
 }
 

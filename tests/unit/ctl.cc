@@ -309,6 +309,30 @@ TEST_CASE("a service has ended well by its reason and not by its last exit alone
   }
 }
 
+TEST_CASE("a service whose output waits is not well and that is shown everywhere") {
+  const auto text = [](const std::string& output) {
+    return "state=RUNNING\npid=7\nsupervise_pid=42\nwant=up\nsince=1000.500\nstarted=1000.500\nready=1001.000\nreason=\noutput=" + output + "\npaused=0\nstdout=/a/__stdout\n";
+  };
+  const std::string why = "stdout waits: cannot write to __stdout: No space left on device";
+  for (const auto& output : {std::string(), why}) {
+    INFO(output);
+    auto view = ctl::view_of_state(text(output));
+    REQUIRE(view);
+    view->supervised = true;
+    CHECK(view->output == "/a/__stdout");
+    CHECK(ctl::reason_of(*view, at(2000)) == output);
+    CHECK(ctl::is_well(*view, at(2000)) == output.empty());
+    CHECK_THAT(ctl::json({{"a", "/a", *view}}), Catch::Contains(output.empty() ? "\"output\": null" : "\"output\": \"" + why + "\""));
+    const auto gauge = [&] { return ctl::metrics({{{"a", "/a", *view}, {}, {}}}); };
+    CHECK_THAT(gauge(), Catch::Contains(output.empty() ? "supervise_output_waits{service=\"a\"} 0\n" : "supervise_output_waits{service=\"a\"} 1\n"));
+    const auto result = ctl::plugin({{{"a", "/a", *view}, {}, {}}}, 0, {}, {}, at(2000));
+    CHECK(result.text == (output.empty() ? "SUPERVISE OK - 1 of 1 up | up=1 services=1" : "SUPERVISE CRITICAL - 1 of 1 up: a RUNNING (" + why + ") | up=1 services=1"));
+    // What nobody looks after any more may have changed since.
+    view->supervised = false;
+    CHECK_THAT(gauge(), Catch::Contains("supervise_output_waits{service=\"a\"} 0\n"));
+  }
+}
+
 TEST_CASE("a service whose supervise gave up is FATAL and not just unsupervised") {
   auto view = in(State::kFatal, Want::kUp);
   view.supervised = false;

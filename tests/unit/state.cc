@@ -55,7 +55,7 @@ std::string value(const core::StateRecord& record, std::string_view key) {
 TEST_CASE("the state file of a running service is exactly this text") {
   CHECK(core::encode_record(running()).state() ==
         "name=redis\nstate=RUNNING\npid=4733\nsupervise_pid=4709\nwant=up\nsince=1795197788.204\nstarted=1795197787.204\n"
-        "ready=1795197789.310\nexit=signal KILL\nstarts=2\nexits=1\nexits_nonzero=4\nexits_signal=5\nexits_core=6\ntries=1\ncoredumps=0\nnext_start=\nreason=\nstatus=\nstdout=/srv/redis/__stdout\nstderr=/err\nheartbeat=\nalarm=on\n"
+        "ready=1795197789.310\nexit=signal KILL\nstarts=2\nexits=1\nexits_nonzero=4\nexits_signal=5\nexits_core=6\ntries=1\ncoredumps=0\nnext_start=\nreason=\nstatus=\noutput=\nstdout=/srv/redis/__stdout\nstderr=/err\nheartbeat=\nalarm=on\n"
         "paused=0\npid_start=944811\nsupervise_start=918204\nboot_id=2f0c4d0e-7a55-4c3b-9d4e-5b6f3b1d8c11\n");
 }
 
@@ -78,7 +78,7 @@ TEST_CASE("what only the next supervise needs follows in the record") {
 TEST_CASE("the state file of a service that never ran leaves empty what is not known") {
   core::StateRecord record;
   record.name = "x";
-  for (const auto* key : {"since", "started", "ready", "exit", "next_start", "reason", "status"}) {
+  for (const auto* key : {"since", "started", "ready", "exit", "next_start", "reason", "status", "output"}) {
     INFO("key: " << key);
     CHECK(value(record, key) == "");
   }
@@ -129,7 +129,7 @@ TEST_CASE("the longest state file is whole and fits") {
   core::StateRecord record;
   record.name = long_text;
   record.reason = long_text;
-  record.status = long_text;
+  record.status = record.output_waits = long_text;
   const std::string long_path = "/" + std::string(250, 'p');
   record.output = record.errors = record.heartbeat = {long_path, "abc"};
   record.facts.exits_nonzero = record.facts.exits_signal = record.facts.exits_core = UINT64_MAX;
@@ -162,6 +162,7 @@ TEST_CASE("the longest state file is whole and fits") {
   CHECK(core::state_value(text.view(), "name")->size() == 64);
   CHECK(core::state_value(text.view(), "reason")->size() == 160);
   CHECK(core::state_value(text.view(), "status")->size() == 160);
+  CHECK(core::state_value(text.view(), "output")->size() == 160);
   CHECK(core::state_value(text.view(), "heartbeat")->size() == 255);
 }
 
@@ -195,9 +196,11 @@ TEST_CASE("foreign text cannot forge a line of the state file") {
   record.name = "a\npid=1";
   record.reason = "x\r\n\x1b[2Jpid=2\x7f";
   record.status = "ok\nalarm=off";
+  record.output_waits = "stdout waits: cannot write to x\npid=3";
   CHECK(value(record, "name") == "a\\npid=1");
   CHECK(value(record, "reason") == "x\\r\\n\\x1b[2Jpid=2\\x7f");
   CHECK(value(record, "status") == "ok\\nalarm=off");
+  CHECK(value(record, "output") == "stdout waits: cannot write to x\\npid=3");
   CHECK(value(record, "pid") == "4733");
   CHECK(value(record, "alarm") == "on");
 }
