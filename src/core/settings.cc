@@ -349,6 +349,11 @@ constexpr Key key(string_view name) {
           [](const Settings& settings) { return print(member<Member>(settings)); }};
 }
 
+constexpr Key restart(Key key) {
+  key.needs_restart = true;
+  return key;
+}
+
 template <OutputSettings Settings::*Output, auto Member>
 constexpr Key output_key(string_view name) {
   return {name,
@@ -414,16 +419,16 @@ string print_blank_separated(const Settings& settings) {
 }
 
 constexpr std::array kKeys = {
-    key<&Settings::command>("command"),
-    key<&Settings::directory>("directory"),
-    key<&Settings::user>("user"),
-    key<&Settings::umask>("umask"),
-    key<&Settings::environment>("environment"),
-    key<&Settings::environment_file>("environment_file"),
-    key<&Settings::rlimit_nofile>("rlimit_nofile"),
-    key<&Settings::rlimit_core>("rlimit_core"),
-    key<&Settings::rlimit_as>("rlimit_as"),
-    key<&Settings::nice>("nice"),
+    restart(key<&Settings::command>("command")),
+    restart(key<&Settings::directory>("directory")),
+    restart(key<&Settings::user>("user")),
+    restart(key<&Settings::umask>("umask")),
+    restart(key<&Settings::environment>("environment")),
+    restart(key<&Settings::environment_file>("environment_file")),
+    restart(key<&Settings::rlimit_nofile>("rlimit_nofile")),
+    restart(key<&Settings::rlimit_core>("rlimit_core")),
+    restart(key<&Settings::rlimit_as>("rlimit_as")),
+    restart(key<&Settings::nice>("nice")),
     key<&Settings::control_group>("control_group"),
     Key{"stopsignal", set_stopsignal, print_stopsignal},
     key<&Policy::stopwaitsecs>("stopwaitsecs"),
@@ -442,13 +447,13 @@ constexpr std::array kKeys = {
     key<&Policy::backoff_jitter>("backoff_jitter"),
     key<&Policy::max_restarts>("max_restarts"),
     key<&Policy::fatal_retry>("fatal_retry"),
-    key<&Settings::heartbeat_file>("heartbeat_file"),
+    restart(key<&Settings::heartbeat_file>("heartbeat_file")),
     key<&Policy::heartbeat_timeout>("heartbeat_timeout"),
     key<&Policy::heartbeat_delay>("heartbeat_delay"),
-    key<&Settings::notify>("notify"),
-    key<&Policy::watchdog>("watchdog"),
-    key<&Settings::ready_fd>("ready_fd"),
-    key<&Policy::ready_timeout>("ready_timeout"),
+    restart(key<&Settings::notify>("notify")),
+    restart(key<&Policy::watchdog>("watchdog")),
+    restart(key<&Settings::ready_fd>("ready_fd")),
+    restart(key<&Policy::ready_timeout>("ready_timeout")),
     key<&Settings::hook_timeout>("hook_timeout"),
     output_key<&Settings::output, &OutputSettings::logfile>("stdout_logfile"),
     output_key<&Settings::output, &OutputSettings::maxbytes>("stdout_logfile_maxbytes"),
@@ -458,7 +463,7 @@ constexpr std::array kKeys = {
     output_key<&Settings::errors, &OutputSettings::maxbytes>("stderr_logfile_maxbytes"),
     output_key<&Settings::errors, &OutputSettings::backups>("stderr_logfile_backups"),
     output_key<&Settings::errors, &OutputSettings::rotate>("stderr_logfile_rotate"),
-    key<&Settings::redirect_stderr>("redirect_stderr"),
+    restart(key<&Settings::redirect_stderr>("redirect_stderr")),
     key<&Settings::log_timestamps>("log_timestamps"),
     key<&Settings::log_processor>("log_processor"),
     Key{"alarm_interval", set_alarm_interval, print_alarm_interval},
@@ -469,9 +474,28 @@ constexpr std::array kKeys = {
     key<&Settings::alarm_command>("alarm_command"),
 };
 
+// What the service has open as an output stays what it is.
+bool changes_kind(const OutputSettings& before, const OutputSettings& now) {
+  const auto is_written_by_logger = [](const OutputSettings& output) {
+    return output.maxbytes != 0 && output.logfile != "none" && output.logfile != "inherit" && descriptor_of(output.logfile) < 0;
+  };
+  return !is_written_by_logger(before) || !is_written_by_logger(now);
+}
+
 }  // namespace
 
 std::span<const Key> keys() { return kKeys; }
+
+Changes changes(const Settings& before, const Settings& now) {
+  Changes out;
+  for (const auto& key : keys()) {
+    if (key.print(before) == key.print(now)) continue;
+    const bool of_output = key.name.starts_with("stdout_") && changes_kind(before.output, now.output);
+    const bool of_errors = key.name.starts_with("stderr_") && changes_kind(before.errors, now.errors);
+    (key.needs_restart || of_output || of_errors ? out.needs_restart : out.in_force).push_back(key.name);
+  }
+  return out;
+}
 
 const Key* find_key(string_view name) {
   const auto key = std::find_if(kKeys.begin(), kKeys.end(), [name](const Key& k) { return k.name == name; });

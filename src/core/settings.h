@@ -73,11 +73,19 @@ struct Key {
   std::string (*set)(Settings& settings, std::string_view value);
   // The value as the file would have it.
   std::string (*print)(const Settings& settings);
-  bool adds = false;    // a value adds to what [global] set instead of replacing it
+  bool adds = false;             // a value adds to what [global] set instead of replacing it
+  bool needs_restart = false;    // a running service learns nothing of a new value
 };
 
 // All keys, in the order in which --check prints them.
 [[nodiscard]] std::span<const Key> keys();
+
+// The names of the keys whose values differ between two settings.
+struct Changes {
+  std::vector<std::string_view> in_force;         // as soon as they are read
+  std::vector<std::string_view> needs_restart;    // of the service
+};
+[[nodiscard]] Changes changes(const Settings& before, const Settings& now);
 
 // The key called `name`; null if there is none.
 [[nodiscard]] const Key* find_key(std::string_view name);

@@ -121,6 +121,10 @@ EncodedRecord encode_record(const StateRecord& record) {
   out.put_file("stdout", record.output);
   out.put_file("stderr", record.errors);
   out.put_file("heartbeat", record.heartbeat);
+  out.put_file("conf", record.conf);
+  out.put_time("conf_time", record.conf_time);
+  out.put("conf_reads", record.conf_reads);
+  out.put("conf_faulty", record.conf_faulty ? 1 : 0);
   out.put("alarm", facts.alarms_on ? "on" : "off");
   out.put("paused", facts.paused ? 1 : 0);
   out.put("pid_start", record.service.start);
@@ -201,6 +205,11 @@ std::optional<Facts> recorded_facts(std::string_view text) {
 }
 
 WallTime recorded_next_start(std::string_view text) { return parse_time(state_value(text, "next_start").value_or(std::string_view())); }
+
+RecordedConf recorded_conf(std::string_view text) {
+  const auto value = [text](std::string_view key) { return state_value(text, key).value_or(std::string_view()); };
+  return {value("conf"), parse_time(value("conf_time")), number_or_zero<std::uint64_t>(value("conf_reads")), value("conf_faulty") == "1"};
+}
 
 std::optional<Snapshot> recorded_snapshot(std::string_view text) {
   const auto facts = recorded_facts(text);

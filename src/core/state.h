@@ -10,7 +10,7 @@
 namespace core {
 
 // No file is longer, so that it always fits into the block that its spare already owns, even on a full disk.
-inline constexpr std::size_t kStateMax = 2048, kRecordMax = 3072;
+inline constexpr std::size_t kStateMax = 2304, kRecordMax = 3072;
 using RecordText = Text<kRecordMax>;
 
 // Of the key `memory`, and of what a supervise hands to its successor.
@@ -53,6 +53,10 @@ struct StateRecord {
   std::string_view output_waits; // why what the service writes is not in its log; empty where it is
   FileName output, errors;       // where its output is kept
   FileName heartbeat;
+  FileName conf;                 // the configuration file, there or not
+  WallTime conf_time{};          // when it was modified, as of the last reading; the epoch: there was none
+  std::uint64_t conf_reads = 0;
+  bool conf_faulty = false;      // the last reading was refused
   Now now;                       // turns next_start into wall time
   Snapshot snapshot;
   std::string_view notify_name;  // of the socket that the service was told; empty: none
@@ -91,6 +95,15 @@ struct RecordedProcesses {
 [[nodiscard]] std::optional<Facts> recorded_facts(std::string_view text);
 // In wall time; the epoch where there is none.
 [[nodiscard]] WallTime recorded_next_start(std::string_view text);
+
+// The configuration file, as in StateRecord; 0 reads where it says nothing of it.
+struct RecordedConf {
+  std::string_view file;
+  WallTime time{};
+  std::uint64_t reads = 0;
+  bool faulty = false;
+};
+[[nodiscard]] RecordedConf recorded_conf(std::string_view text);
 
 // The snapshot of a machine; nothing where the record has none that this version understands.
 [[nodiscard]] std::optional<Snapshot> recorded_snapshot(std::string_view text);

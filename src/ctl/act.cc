@@ -33,13 +33,6 @@ struct Task {
 // What stands before a comma.
 string first_part(const string& text) { return text.substr(0, text.find(',')); }
 
-// What in supervise.log tells how a letter was taken.
-struct LogWords {
-  std::string_view done, failed;
-};
-constexpr LogWords kUpgradeWords = {"supervise goes on as ", "no upgrade: "};
-constexpr LogWords kReloadWords = {"configuration read again", "the configuration is faulty"};
-
 class Action {
  public:
   Action(sys::System& system, const Request& request) : system_(system), request_(request), changes_(system) {}
@@ -73,7 +66,6 @@ class Action {
       tasks_.push_back(std::move(task));
     }
     for (auto& task : tasks_) begin(task);
-    begun_ = system_.now().mono;
     if (request_.waits) return wait();
     for (auto& task : tasks_)
       if (task.open) decide(task, {Kind::kDone, "told to " + string(request_.command->name), kDone});
@@ -119,6 +111,7 @@ class Action {
     }
     if (id() == Id::kReload && reading.trusted && check_configuration(system_, request_, task.service, reading) != 0)
       return fail(task, {task.service.name + ": the configuration is faulty; the settings in force stay", kFailed});
+    warn_of_conf(task);
     if (!task.before.supervised) {
       if (id() != Id::kStart && id() != Id::kRestart) return fail(task, not_supervised(task.service));
       const auto found = launch(task);
@@ -127,6 +120,15 @@ class Action {
     }
     if (id() == Id::kUpgrade || id() == Id::kReload) remember_log(task);
     if (const auto complaint = send(system_, task.service, letters_of(request_)); !complaint.text.empty()) fail(task, complaint);
+  }
+
+  // Who has mended the file expects the next run to obey it.
+  void warn_of_conf(const Task& task) {
+    const auto flaw = conf_flaw(task.before);
+    if (flaw.empty() || !task.before.supervised || (id() != Id::kStart && id() != Id::kRestart && id() != Id::kOnce)) return;
+    const auto& name = task.service.name;
+    const auto what = string(flaw) + "; the settings in force stay until `supervisectl reload " + name + "`";
+    fail({name + ": " + what, kDone});
   }
 
   // What changes from here on is not missed.
@@ -168,29 +170,39 @@ class Action {
     task.log_size = info->size;
   }
 
-  // What a letter did that changes nothing in `state` stands in the log alone.
-  Verdict judge_by_log(const Task& task, const LogWords& words) {
+  // What was added since; empty where not everybody may read it.
+  [[nodiscard]] string added_to_log(const Task& task) const {
     const auto fd = open_own_log(task);
     const auto info = fd ? system_.stat(fd->get()) : sys::Result<sys::FileInfo>(fd.error());
     string added(kMaxLog, '\0');
     const auto n = info ? system_.read_at(fd->get(), added, info->inode == task.log_inode ? task.log_size : 0) : sys::Result<std::size_t>(info.error());
     added.resize(n ? *n : 0);
-    const auto line_at = [&](std::size_t at) { return core::printable(std::string_view(added).substr(at, added.find('\n', at) - at)); };
-    if (const auto at = added.find(words.failed); at != string::npos) return {Kind::kFailed, line_at(at), kFailed};
-    if (const auto at = added.find(words.done); at != string::npos)
-      return {Kind::kDone, id() == Id::kUpgrade ? "goes on as " + first_part(line_at(at + words.done.size())) : string(words.done), kDone};
-    // Not every reload is told, and not everybody may read it.
-    constexpr core::Nanos kPatience = core::seconds(2);
-    if (id() == Id::kReload && system_.now().mono >= core::after(begun_, kPatience))
-      return {Kind::kDone, "told to read its configuration again; supervise.log says what became of it", kDone};
+    return added;
+  }
+
+  // The rest of the line in which `words` stand, with them; empty where there is none.
+  static string line_with(const string& added, std::string_view words) {
+    const auto at = added.find(words);
+    return at == string::npos ? string() : core::printable(std::string_view(added).substr(at, added.find('\n', at) - at));
+  }
+
+  // What becomes of it changes nothing in `state`, and stands in the log alone.
+  [[nodiscard]] Verdict judge_upgrade(const Task& task) const {
+    const auto added = added_to_log(task);
+    constexpr std::string_view kDoneWords = "supervise goes on as ";
+    if (const auto line = line_with(added, "no upgrade: "); !line.empty()) return {Kind::kFailed, line, kFailed};
+    if (const auto line = line_with(added, kDoneWords); !line.empty()) return {Kind::kDone, "goes on as " + first_part(line.substr(kDoneWords.size())), kDone};
     return {Kind::kNotYet, "its supervise has not said so in supervise.log", kFailed};
   }
 
   void look(Task& task) {
     const auto reading = read(system_, task.service);
     if (!reading.error.empty()) return fail(task, {reading.error, kUnknown});
-    const bool by_log = reading.view.supervised && (id() == Id::kUpgrade || id() == Id::kReload);
-    decide(task, by_log ? judge_by_log(task, id() == Id::kUpgrade ? kUpgradeWords : kReloadWords) : judge(request_, task.before, reading.view, task.is_new));
+    auto verdict = reading.view.supervised && id() == Id::kUpgrade ? judge_upgrade(task) : judge(request_, task.before, reading.view, task.is_new);
+    // The log says what has changed.
+    if (verdict.kind == Kind::kDone && id() == Id::kReload)
+      if (auto line = line_with(added_to_log(task), verdict.text); !line.empty()) verdict.text = std::move(line);
+    decide(task, verdict);
   }
 
   void wait() {
@@ -211,7 +223,7 @@ class Action {
       if (now >= deadline_) return time_out();
       show_progress();
       // No change in a directory tells of a line in the log, or of the end of a supervise that can't be watched.
-      const bool blind = id() == Id::kUpgrade || id() == Id::kReload || ends.size() < open;
+      const bool blind = id() == Id::kUpgrade || ends.size() < open;
       changes_.wait(ends, std::min(deadline_ - now, blind ? kLook : kProgress));
       for (auto& task : tasks_)
         if (task.end && system_.process(task.supervise).start == 0) task.end.reset();
@@ -239,7 +251,7 @@ class Action {
   const Request& request_;
   sys::Changes changes_;
   std::vector<Task> tasks_;
-  core::Instant deadline_ = core::kNever, begun_{};
+  core::Instant deadline_ = core::kNever;
   Progress progress_;
   int status_ = kDone;
 };

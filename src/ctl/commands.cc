@@ -31,7 +31,7 @@ constexpr std::string_view kWaits = "Nt";
 
 constexpr std::array kCommands = {
     Command{Id::kStatus, "status", "", "", Names::kAny, "jwq", "", "show the state of services",
-            "Exit status 0 if all of them are up, 3 if one is not, 4 if one is unknown."},
+            "Exit status 0 if all of them are up, 3 if one is not, 4 if one is unknown. REASON says, too, if the configuration has changed since it was read, or was faulty when it was."},
     Command{Id::kStart, "start", "", "", Names::kNeeded, "NtR", "u", "start services that are down, and restart them when they die",
             "Waits until each is RUNNING, and ready where it gives its own word for that, or has run as it should and ended. Where no supervise runs, and the configuration has a command for the "
             "service or its directory an executable file run, supervise is started; so a NAME, a pattern or all means the sections of the configuration "
@@ -39,7 +39,7 @@ constexpr std::array kCommands = {
     Command{Id::kStop, "stop", "", "", Names::kNeeded, kWaits, "d", "stop services, and leave them down",
             "Waits until each is down, with kill_tree what it left behind as well. A service that does not end gets KILL after its stopwaitsecs."},
     Command{Id::kRestart, "restart", "", "", Names::kNeeded, "NtR", "du", "stop services and start them again",
-            "Waits until each is RUNNING under another pid, and ready where it gives its own word for that. One that no supervise runs for is started as by start; if its service runs on without one, use start first, which adopts it."},
+            "Waits until each is RUNNING under another pid, and ready where it gives its own word for that. One that no supervise runs for is started as by start; if its service runs on without one, use start first, which adopts it. The configuration is not read again: a warning says if it has changed or is faulty, and reload reads it."},
     Command{Id::kOnce, "once", "", "", Names::kNeeded, kWaits, "o", "start services that are down, and do not restart them", ""},
     Command{Id::kKill, "kill", "", "", Names::kNeeded, kWaits, "k", "send KILL", "A service that is wanted up is started again."},
     Command{Id::kSignal, "signal", "SIG", "HUP|TERM|INT|QUIT|KILL|ALRM|USR1|USR2|WINCH|STOP|CONT", Names::kNeeded, "", "", "send a signal",
@@ -48,7 +48,7 @@ constexpr std::array kCommands = {
     Command{Id::kContinue, "cont", "", "", Names::kNeeded, kWaits, "c", "send CONT", ""},
     Command{Id::kAlarm, "alarm", "on|off", "on|off", Names::kNeeded, kWaits, "", "switch alarms on or off", ""},
     Command{Id::kReload, "reload", "", "", Names::kNeeded, "", "r", "read the configuration again",
-            "It is checked first: a faulty one is reported, and nothing changes. What needs a restart takes effect with the next one."},
+            "It is checked first: a faulty one is reported, and nothing changes. The answer names the keys that have changed, and those of them that need a restart."},
     Command{Id::kUpgrade, "upgrade", "", "", Names::kNeeded, kWaits, "E", "let supervise go on as the program that is on disk now",
             "The service is not touched."},
     Command{Id::kExit, "exit", "", "", Names::kNeeded, kWaits, "dx", "stop services and end their supervises", ""},

@@ -65,6 +65,12 @@ Verdict of_once(const View& before, const View& now) {
   return gave_up(now) || now.state == State::kExited || now.state == State::kStopped ? failed(now) : not_yet(now);
 }
 
+Verdict of_reload(const View& before, const View& now) {
+  if (now.conf_reads == 0) return done("told to read its configuration again; supervise.log says what became of it");
+  if (now.conf_reads == before.conf_reads) return not_yet(now);
+  return now.conf_faulty ? Verdict{Kind::kFailed, "the configuration is faulty; the settings in force stay", kFailed} : done("configuration read again");
+}
+
 // One that gives no word of it is ready when it is RUNNING.
 bool is_ready(const View& view) { return view.ready != core::WallTime{}; }
 
@@ -108,6 +114,7 @@ Verdict judge(const Request& request, const View& before, const View& now, bool 
     case Id::kAlarm: return now.alarms_on == (request.first == "on") ? done("alarms " + request.first) : not_yet(now);
     case Id::kSignal: return done(request.first + " sent");
     case Id::kRotate: return done("told to begin new logs");
+    case Id::kReload: return of_reload(before, now);
     default: return done("done");
   }
 }

@@ -116,6 +116,11 @@ string json(const std::vector<Row>& rows) {
     put("stdout", text(view.output));
     put("stderr", text(view.errors));
     put("heartbeat", text(view.heartbeat));
+    put("conf", text(view.conf));
+    put("conf_time", time(view.conf_time));
+    put("conf_reads", std::to_string(view.conf_reads));
+    put("conf_faulty", truth(view.conf_faulty));
+    put("conf_newer", truth(view.conf_newer));
     out += "}";
   }
   return out + (rows.empty() ? "]\n" : "\n]\n");

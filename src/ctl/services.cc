@@ -125,6 +125,13 @@ string explained(sys::System& system, const ServiceRef& service, const char* ent
   return service.name + ": " + path + ": " + error_text(error);
 }
 
+// Or older, where an earlier file was put back. A file that has gone is not newer.
+bool is_conf_newer(sys::System& system, const View& view) {
+  if (view.conf.empty() || view.conf_reads == 0) return false;
+  const auto info = sys::look_at(system, view.conf);
+  return info && std::chrono::floor<std::chrono::milliseconds>(info->modified) != view.conf_time;
+}
+
 bool matches_set(std::string_view& pattern, char c) {
   std::size_t at = 0;
   const bool negated = at < pattern.size() && (pattern[at] == '!' || pattern[at] == '^');
@@ -264,7 +271,7 @@ Reading read(sys::System& system, const ServiceRef& service) {
     processes = core::recorded_processes(is_safe || !recorded ? state->text : record);
     if (recorded) view->ended = recorded->ended;
     if (!is_safe && recorded) view = recorded;
-    if (!is_safe && !recorded) view->output = view->errors = view->heartbeat = "";
+    if (!is_safe && !recorded) view->output = view->errors = view->heartbeat = view->conf = "";
   } else if (const auto inner = open_inner(system, dir->get())) {
     const auto status = read_entry(system, inner->get(), "status", 64);
     if (!status && !is_absence(status.error())) return failed("supervise/status", status.error());
@@ -274,6 +281,7 @@ Reading read(sys::System& system, const ServiceRef& service) {
   } else if (!is_absence(inner.error())) {
     return failed("supervise", inner.error());
   }
+  if (view) view->conf_newer = is_conf_newer(system, *view);
   if (view) out.view = *view;
   // Who may not write there can still tell whether the process is there.
   const bool unknown = !ok && ok.error().number == EACCES;

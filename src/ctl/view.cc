@@ -46,6 +46,11 @@ std::optional<View> view_of_state(std::string_view text) {
   view.output = value("stdout");
   view.errors = value("stderr");
   view.heartbeat = value("heartbeat");
+  view.conf = value("conf");
+  const auto conf = core::recorded_conf(text);
+  view.conf_time = conf.time;
+  view.conf_reads = conf.reads;
+  view.conf_faulty = conf.faulty;
   return view;
 }
 
@@ -105,7 +110,14 @@ string reason_of(const View& view, core::WallTime now) {
   if (view.pid != 0 && view.want == core::Want::kOnce) add("once");
   if (view.pid != 0 && view.tries > 1) add(std::to_string(view.tries) + " exits lately" + (view.exit.empty() ? "" : ", the last: " + view.exit));
   if (!view.alarms_on) add("alarms off");
+  if (view.reason.empty() && view.conf_newer) add(string(conf_flaw(view)) + "; reload");
+  if (view.reason.empty() && !view.conf_newer && view.conf_faulty) add(string(conf_flaw(view)));
   return out;
+}
+
+std::string_view conf_flaw(const View& view) {
+  if (view.conf_newer) return "the configuration is newer than what runs";
+  return view.conf_faulty ? "the configuration is faulty" : "";
 }
 
 core::WallTime since(const View& view) { return view.is_up() ? view.started : view.since; }

@@ -27,6 +27,11 @@ struct View {
   core::Reason cause = core::Reason::kNone;    // of `reason`, where it is one of those that have no details
   bool ended = false;                          // its last supervise has ended as it was told, and the next one begins anew
   std::string exit, reason, status, output_waits, output, errors, heartbeat;
+  std::string conf;                            // the configuration file, there or not
+  core::WallTime conf_time{};                  // that it had when it was last read
+  std::uint64_t conf_reads = 0;                // 0: not told
+  bool conf_faulty = false;                    // the last reading was refused, and older settings are in force
+  bool conf_newer = false;                     // it has changed since; the caller's
 
   [[nodiscard]] bool is_up() const { return (supervised || orphaned) && pid != 0; }
 };
@@ -45,6 +50,8 @@ struct View {
 [[nodiscard]] std::string_view state_name(const View& view);
 // Why it is so, in words; may be empty.
 [[nodiscard]] std::string reason_of(const View& view, core::WallTime now);
+// In what the file differs from the settings in force, in words; empty where nothing tells.
+[[nodiscard]] std::string_view conf_flaw(const View& view);
 // Since when it is up, or down; the epoch: not known.
 [[nodiscard]] core::WallTime since(const View& view);
 // `12s`, `3m 05s`, `2h 03m`, `5d 04h`.

@@ -9,6 +9,7 @@
 
 #include "core/version.h"
 #include "sys/process.h"
+#include "sys/trusted.h"
 
 namespace supervise {
 namespace {
@@ -28,6 +29,18 @@ constexpr core::Nanos kLockPause = std::chrono::milliseconds(20);
 
 core::Machine new_machine(const Service& service, core::Now now, std::int32_t pid) {
   return {service.settings().policy, now, static_cast<std::uint32_t>(now.wall.time_since_epoch().count()) ^ static_cast<std::uint32_t>(pid)};
+}
+
+std::string in_words(const core::Changes& changes) {
+  std::string text;
+  const auto add = [&text](const char* what, const std::vector<std::string_view>& names) {
+    if (names.empty()) return;
+    text += (text.empty() ? "" : "; ") + std::string(what);
+    for (const auto name : names) text += (name == names.front() ? "" : ", ") + std::string(name);
+  };
+  add("in force now: ", changes.in_force);
+  add("needs a restart of the service: ", changes.needs_restart);
+  return text.empty() ? "nothing has changed" : text;
 }
 
 }  // namespace
@@ -69,6 +82,7 @@ Daemon::Started Daemon::start(const Lines& problems) {
   if (!null) return {kSystemError, "cannot open /dev/null: " + std::string(sys::error_text(null.error().number)), {}};
   null_ = std::move(*null);
   self_ = {system_.own_pid(), 0};
+  conf_time_ = conf_time();
   learn_start();
   if (const auto failure = open_directory()) {
     if (failure.error.number == EWOULDBLOCK) {
@@ -376,8 +390,19 @@ void Daemon::execute(const Action& action) {
   }
 }
 
+core::WallTime Daemon::conf_time() {
+  const auto info = sys::look_at(system_, identity_.conf);
+  return info ? info->modified : core::WallTime{};
+}
+
 void Daemon::reload() {
   reload_wanted_ = false;
+  // Whoever waits for what becomes of it sees it in the log by the time it stands in `state`.
+  published_.reset();
+  // A change while it is read makes it newer.
+  conf_time_ = conf_time();
+  ++conf_reads_;
+  conf_faulty_ = true;
   // What the program on disk has said of the configuration counts no more.
   upgrade_wanted_ = std::exchange(upgrade_ready_, false) || upgrade_wanted_;
   Lines problems;
@@ -387,8 +412,9 @@ void Daemon::reload() {
     if (tell) note(std::min(problem.level, Level::kWarning), problem.text);
   if (!fresh) {
     if (tell) note(Level::kWarning, "the configuration is faulty; the settings in force stay");
-    return;
+    return flush_notes();
   }
+  const auto news = "configuration read again; " + in_words(service_.changes(*fresh));
   auto targets = alarm_->targets_of(fresh->settings());
   // From here on nothing needs memory: all of it takes effect, or nothing.
   alarm_->use(std::move(targets));
@@ -396,7 +422,9 @@ void Daemon::reload() {
   step(core::event::Reconfigured{service_.settings().policy, !identity_.hook.empty(), identity_.hook_reset});
   report(mending_, directory_.set_group(service_.control_group()));
   opened(output_.open(service_, directory_.descriptor(), directory_.inner(), directory_.path(), null_.get()));
-  if (tell) note(Level::kNotice, "configuration read again");
+  conf_faulty_ = false;
+  if (tell) note(Level::kNotice, news);
+  flush_notes();
   sys::return_unused_heap();
 }
 

@@ -149,6 +149,7 @@ class Daemon {
   void raise_alarm();
   void send_alarms();
   void reload();
+  [[nodiscard]] core::WallTime conf_time();
   void check_directory();
   void publish();
   void learn_start();
@@ -210,6 +211,9 @@ class Daemon {
   core::Instant retry_ = core::kNever;     // of publishing and mending
   core::Instant last_check_{};
   bool reload_wanted_ = false;
+  core::WallTime conf_time_{};             // of the last reading; the epoch: there was no file
+  std::uint64_t conf_reads_ = 1;
+  bool conf_faulty_ = false;               // the last reading was refused
   bool upgrade_wanted_ = false, upgrade_ready_ = false, replaced_ = false;
   core::Instant wake_ = core::kNever;      // the next turn comes then at the latest
   core::Instant control_hold_{};           // control is not looked at before

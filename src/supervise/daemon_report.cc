@@ -68,7 +68,8 @@ core::EncodedRecord Daemon::record(const core::Facts& facts) const {
   // Where nothing tells the service from a stranger, its session helps the next supervise.
   const auto left = left_.pid == 0 && process.pid != 0 && process.start == 0 ? core::LeftRunning{0, session_, 0} : left_;
   return core::encode_record({identity_.name, facts, self_, process, identity_.boot_id, reason.view(), status_text_.view(), why_output_waits(),
-                             output_.file(Output::Which::kOutput), output_.file(Output::Which::kErrors), file_name(service_.heartbeat_path()), now_,
+                             output_.file(Output::Which::kOutput), output_.file(Output::Which::kErrors), file_name(service_.heartbeat_path()),
+                             file_name(identity_.conf), conf_time_, conf_reads_, conf_faulty_, now_,
                              machine_.snapshot(), notify_name(), left, origin_, directory_.path(), identity_.namespaces, ended_properly_});
 }
 

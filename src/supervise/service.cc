@@ -265,7 +265,16 @@ bool Service::read_environment_file(sys::System& system, const Loaded& loaded, L
     return false;
   }
   for (const auto& [name, value] : parsed.variables) set_variable(name, value);
+  environment_hash_ = std::hash<string>()(*text);
   return true;
+}
+
+core::Changes Service::changes(const Service& fresh) const {
+  constexpr std::string_view kFile = "environment_file";
+  auto out = core::changes(settings_, fresh.settings_);
+  auto& names = out.needs_restart;
+  if (environment_hash_ != fresh.environment_hash_ && std::find(names.begin(), names.end(), kFile) == names.end()) names.push_back(kFile);
+  return out;
 }
 
 sys::Spawn Service::spawn() const {

@@ -62,6 +62,9 @@ class Service {
   [[nodiscard]] const std::string& pidfile_path() const { return pidfile_path_; }
   [[nodiscard]] bool wants_socket() const { return settings_.notify || settings_.policy.watchdog != core::Nanos::zero(); }
 
+  // What `fresh` changes; the content of the environment file is a part of it.
+  [[nodiscard]] core::Changes changes(const Service& fresh) const;
+
   // `command not found: redis-sever`: why a start failed, in words.
   [[nodiscard]] core::Text<256> explain(sys::System& system, const core::StartFailure& failure) const;
 
@@ -79,6 +82,7 @@ class Service {
   std::uint32_t control_group_ = sys::kKeepGroup;
   std::optional<core::Account> account_;
   std::string heartbeat_path_, pidfile_path_;
+  std::size_t environment_hash_ = 0;      // of the environment file
   std::vector<std::string> variables_;    // those that are not inherited
   std::vector<const char*> arguments_, environment_;
   std::vector<sys::ResourceLimit> limits_;

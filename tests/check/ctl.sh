@@ -79,7 +79,7 @@ expect_svc ': restarted (pid [0-9]*)$' restart
 expect_svc ': alarms off$' alarm off
 grep -qx 'alarm=off' "$work/status/web-1/state" || fail 'svc STATUSDIR alarm off has not switched it off'
 expect_svc ': alarms on$' alarm on
-expect_svc ': configuration read again$' reconf
+expect_svc ': configuration read again; ' reconf
 expect_svc 'RUNNING' status
 for wrong in '' frob 'alarm maybe' 'stop now'; do
     # shellcheck disable=SC2086  # words

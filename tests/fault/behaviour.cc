@@ -372,6 +372,37 @@ TEST_CASE("a faulty configuration at reload is logged with its line and the sett
   CHECK_THAT(bench.log(), contains("the settings in force stay"));
 }
 
+TEST_CASE("a reload names the settings that have changed and those that need a restart") {
+  Bench bench("stopsignal : INT\nenvironment_file : /env\nstdout_logfile_backups : 3\n");
+  bench.system.put("/env", sys::FileType::kRegular, "A=1\n");
+  REQUIRE(bench.start());
+  CHECK(bench.state("conf") == sim::kConf);
+  CHECK(bench.state("conf_reads") == "1");
+  CHECK(bench.state("conf_faulty") == "0");
+  const auto began = bench.state("conf_time");
+  CHECK(began != "");
+  const auto reload_at = [&](core::Nanos when, const std::string& lines) {
+    bench.system.at(when, [&bench, lines] {
+      bench.write_conf(lines);
+      bench.control("r");
+    });
+    bench.run_until(when + 500 * kMilli);
+  };
+  reload_at(seconds(2), "stopsignal : QUIT\nenvironment_file : /env\nuser : 7\nstdout_logfile_backups : 4\n");
+  CHECK_THAT(bench.log(), contains("configuration read again; in force now: stopsignal, stdout_logfile_backups; needs a restart of the service: user"));
+  CHECK(bench.state("conf_reads") == "2");
+  CHECK(bench.state("conf_time") != began);
+  bench.system.put("/env", sys::FileType::kRegular, "A=2\n");
+  reload_at(seconds(3), "stopsignal : QUIT\nenvironment_file : /env\nuser : 7\nstdout_logfile : none\nstdout_logfile_backups : 4\n");
+  CHECK_THAT(bench.log(), contains("configuration read again; needs a restart of the service: stdout_logfile, environment_file\n"));
+  reload_at(seconds(4), "stopsignal : x\n");
+  CHECK(bench.state("conf_reads") == "4");
+  CHECK(bench.state("conf_faulty") == "1");
+  reload_at(seconds(5), "stopsignal : QUIT\nenvironment_file : /env\nuser : 7\nstdout_logfile : none\nstdout_logfile_backups : 4\n");
+  CHECK_THAT(bench.log(), contains("configuration read again; nothing has changed\n"));
+  CHECK(bench.state("conf_faulty") == "0");
+}
+
 TEST_CASE("a program that is missing is said at start and in state and is retried every second") {
   Bench bench;
   bench.system.broken_program = core::StartFailure{core::Stage::kExec, 2};

@@ -77,7 +77,10 @@ Bench::Bench(std::string conf, std::string hook) {
   system.after = [this](Op op) { watch_published(op); };
 }
 
-void Bench::write_conf(const std::string& lines) { system.put(kConf, sys::FileType::kRegular, "[redis]\n" + lines); }
+void Bench::write_conf(const std::string& lines) {
+  system.put(kConf, sys::FileType::kRegular, "[redis]\n" + lines);
+  system.find(kConf)->modified = system.now().wall;
+}
 
 bool Bench::start() {
   // As main() does.

@@ -199,8 +199,53 @@ TEST_CASE("supervisectl reload checks the file first and config shows what it sa
   CHECK_THAT(faulty.err, Catch::Contains("supervise.conf:3: ") && Catch::Contains("the settings in force stay"));
   CHECK(site.dir("svc").log().find("configuration") == site.dir("svc").log().rfind("configuration"));
   write_file(site.work / "supervise.conf", "[svc]\ncommand : sleep 1000\nstopwaitsecs : 8\n");
-  CHECK(site.done({"reload", "svc"}) == "svc: configuration read again\n");
-  site.dir("svc").await_log("configuration read again");
+  CHECK(site.done({"reload", "svc"}) == "svc: configuration read again; in force now: stopwaitsecs\n");
+  site.dir("svc").await_log("configuration read again; in force now: stopwaitsecs");
+}
+
+TEST_CASE("Whoever mends a configuration learns that the old one is in force and what needs a restart") {
+  const Site site(section("svc", {"sleep", "1000"}));
+  const auto write = [&](const std::string& text) {
+    // Its time differs from that of the one before, however coarse the clock of the file system is.
+    const auto before = fs::last_write_time(site.work / "supervise.conf");
+    write_file(site.work / "supervise.conf", text);
+    fs::last_write_time(site.work / "supervise.conf", before + 1s);
+  };
+  const std::string newer = "the configuration is newer than what runs";
+  site.done({"start", "svc"});
+  CHECK(site.done({"status", "svc"}).find("configuration") == std::string::npos);
+  CHECK_THAT(site.done({"status", "--json", "svc"}), Catch::Contains("\"conf_newer\": false") && Catch::Contains("\"conf_faulty\": false"));
+
+  write(section("svc", {"sleep", "2000"}, "stopwaitsecs : 9\n"));
+  CHECK_THAT(site.done({"status", "svc"}), Catch::Contains(newer + "; reload"));
+  CHECK_THAT(site.done({"status", "--json", "svc"}), Catch::Contains("\"conf_newer\": true"));
+  const auto restarted = site.ctl({"restart", "svc"});
+  CHECK(restarted.code == 0);
+  CHECK_THAT(restarted.err, Catch::Contains("svc: " + newer) && Catch::Contains("`supervisectl reload svc`"));
+  CHECK(site.done({"reload", "svc"}) == "svc: configuration read again; in force now: stopwaitsecs; needs a restart of the service: command\n");
+  CHECK(site.done({"status", "svc"}).find("configuration") == std::string::npos);
+  CHECK(site.done({"reload", "svc"}) == "svc: configuration read again; nothing has changed\n");
+  site.done({"restart", "svc"});
+
+  write("[svc]\nstartsecs : x\n");
+  site.dir("svc").write("r");
+  site.dir("svc").await_log("the settings in force stay");
+  CHECK(wait_until([&] { return site.done({"status", "svc"}).find("the configuration is faulty") != std::string::npos; }));
+  CHECK_THAT(site.done({"status", "--json", "svc"}), Catch::Contains("\"conf_newer\": false") && Catch::Contains("\"conf_faulty\": true"));
+  CHECK_THAT(site.ctl({"restart", "svc"}).err, Catch::Contains("svc: the configuration is faulty"));
+}
+
+TEST_CASE("A configuration that appears after the start is newer than what runs") {
+  const Site site;
+  const auto svc = site.work / "status" / "svc";
+  fs::create_directories(svc);
+  write_file(svc / "run", "#!/bin/sh\nexec sleep 1000\n");
+  fs::permissions(svc / "run", fs::perms::owner_all);
+  site.done({"start", "svc"});
+  CHECK(site.done({"status", "svc"}).find("configuration") == std::string::npos);
+  write_file(svc / "supervise.conf", "[svc]\nstopwaitsecs : 9\n");
+  CHECK_THAT(site.done({"status", "svc"}), Catch::Contains("the configuration is newer than what runs; reload"));
+  CHECK(site.done({"reload", "svc"}) == "svc: configuration read again; in force now: stopwaitsecs\n");
 }
 
 TEST_CASE("supervisectl upgrade waits for the new program and leaves the service alone") {
@@ -458,7 +503,7 @@ TEST_CASE("supervisectl reload and config work after an upgrade") {
   site.done({"start", "svc"});
   site.done({"upgrade", "svc"});
   CHECK_THAT(site.done({"config", "svc"}), Catch::Contains("stopwaitsecs : 7\n"));
-  CHECK(site.done({"reload", "svc"}) == "svc: configuration read again\n");
+  CHECK_THAT(site.done({"reload", "svc"}), Catch::StartsWith("svc: configuration read again"));
   // What supervise refuses although the file has no error: the command is gone.
   write_file(site.work / "supervise.conf", "[other]\ncommand : sleep 1000\n");
   const auto refused = site.ctl({"reload", "svc"});

@@ -342,6 +342,30 @@ TEST_CASE("a service whose supervise gave up is FATAL and not just unsupervised"
   CHECK(ctl::metrics({{{"a", "/a", view}, {}, {}}}).find("supervise_state{service=\"a\",state=\"FATAL\"} 1\n") != std::string::npos);
 }
 
+TEST_CASE("a configuration that is not in force shows where there is no other reason") {
+  auto view = up(7);
+  CHECK(ctl::reason_of(view, at(0)) == "");
+  view.conf_faulty = true;
+  CHECK(ctl::reason_of(view, at(0)) == "the configuration is faulty");
+  view.conf_newer = true;
+  view.status = "serving";
+  CHECK(ctl::reason_of(view, at(0)) == "serving; the configuration is newer than what runs; reload");
+  view.reason = "exited too quickly";
+  CHECK(ctl::reason_of(view, at(0)) == "exited too quickly; serving");
+}
+
+TEST_CASE("a reload is done when the configuration was read once more") {
+  const auto request = ctl::parse_request({"reload", "a"});
+  auto before = up(7), now = up(7);
+  CHECK_THAT(ctl::judge(request, before, now, false).text, Catch::StartsWith("told to read its configuration again"));
+  before.conf_reads = now.conf_reads = 2;
+  CHECK((ctl::judge(request, before, now, false).kind == Kind::kNotYet));
+  now.conf_reads = 3;
+  CHECK(ctl::judge(request, before, now, false).text == "configuration read again");
+  now.conf_faulty = true;
+  CHECK((ctl::judge(request, before, now, false).kind == Kind::kFailed));
+}
+
 TEST_CASE("commands are written with the letters of the control FIFO") {
   const auto letters = [](const Strings& words) { return ctl::letters_of(ctl::parse_request(words)); };
   CHECK(letters({"start", "a"}) == "u");

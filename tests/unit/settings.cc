@@ -225,4 +225,36 @@ TEST_CASE("settings reach the fields that the program uses") {
   CHECK(settings.policy.ready_timeout == core::seconds(6));
 }
 
+TEST_CASE("what has changed is told apart by whether the service must be started again for it") {
+  struct Row {
+    std::map<const char*, const char*> before, now;
+    std::string in_force, needs_restart;
+  };
+  const Row rows[] = {
+      {{}, {}, "", ""},
+      {{{"startsecs", "1"}}, {{"startsecs", "1s"}}, "", ""},
+      {{}, {{"startsecs", "7"}, {"stopsignal", "INT"}}, " stopsignal startsecs", ""},
+      {{{"user", "a"}}, {{"command", "x"}, {"rlimit_core", "0"}, {"alarm_command", "y"}}, " alarm_command", " command user rlimit_core"},
+      {{}, {{"stdout_logfile", "a"}, {"stderr_logfile_maxbytes", "1"}}, " stdout_logfile stderr_logfile_maxbytes", ""},
+      {{}, {{"stdout_logfile", "inherit"}, {"stderr_logfile_maxbytes", "0"}}, "", " stdout_logfile stderr_logfile_maxbytes"},
+      {{{"stderr_logfile", "/dev/stdout"}}, {{"redirect_stderr", "yes"}}, "", " stderr_logfile redirect_stderr"},
+      {{{"stdout_logfile_maxbytes", "0"}, {"stdout_logfile", "a"}}, {{"stdout_logfile_maxbytes", "0"}, {"stdout_logfile", "b"}}, "", " stdout_logfile"},
+  };
+  const auto with = [](const std::map<const char*, const char*>& keys) {
+    Settings settings;
+    for (const auto& [key, value] : keys) CHECK(set(settings, key, value) == "");
+    return settings;
+  };
+  const auto joined = [](const std::vector<std::string_view>& names) {
+    std::string out;
+    for (const auto name : names) out += " " + std::string(name);
+    return out;
+  };
+  for (const auto& row : rows) {
+    const auto changes = core::changes(with(row.before), with(row.now));
+    CHECK(joined(changes.in_force) == row.in_force);
+    CHECK(joined(changes.needs_restart) == row.needs_restart);
+  }
+}
+
 }  // namespace

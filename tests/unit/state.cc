@@ -32,6 +32,10 @@ core::StateRecord running() {
   record.boot_id = "2f0c4d0e-7a55-4c3b-9d4e-5b6f3b1d8c11";
   record.output = {"/srv/redis", "__stdout"};
   record.errors = {"/", "err"};
+  record.conf = {"/srv", "supervise.conf"};
+  record.conf_time = wall(1795197000, 125);
+  record.conf_reads = 3;
+  record.conf_faulty = true;
   record.notify_name = "supervise-0123456789abcdef";
   record.directory = "/srv/status/redis";
   record.namespaces = "pid:[4026531836] time:[4026531834]";
@@ -55,7 +59,8 @@ std::string value(const core::StateRecord& record, std::string_view key) {
 TEST_CASE("the state file of a running service is exactly this text") {
   CHECK(core::encode_record(running()).state() ==
         "name=redis\nstate=RUNNING\npid=4733\nsupervise_pid=4709\nwant=up\nsince=1795197788.204\nstarted=1795197787.204\n"
-        "ready=1795197789.310\nexit=signal KILL\nstarts=2\nexits=1\nexits_nonzero=4\nexits_signal=5\nexits_core=6\ntries=1\ncoredumps=0\nnext_start=\nreason=\nstatus=\noutput=\nstdout=/srv/redis/__stdout\nstderr=/err\nheartbeat=\nalarm=on\n"
+        "ready=1795197789.310\nexit=signal KILL\nstarts=2\nexits=1\nexits_nonzero=4\nexits_signal=5\nexits_core=6\ntries=1\ncoredumps=0\nnext_start=\nreason=\nstatus=\noutput=\nstdout=/srv/redis/__stdout\nstderr=/err\nheartbeat=\n"
+        "conf=/srv/supervise.conf\nconf_time=1795197000.125\nconf_reads=3\nconf_faulty=1\nalarm=on\n"
         "paused=0\npid_start=944811\nsupervise_start=918204\nboot_id=2f0c4d0e-7a55-4c3b-9d4e-5b6f3b1d8c11\n");
 }
 
@@ -73,6 +78,16 @@ TEST_CASE("what only the next supervise needs follows in the record") {
   CHECK(recorded.origin.session == 4701);
   CHECK(recorded.origin.user == 33U);
   CHECK_FALSE(core::recorded_processes(record.state()).origin.user);
+}
+
+TEST_CASE("the configuration that was read last is told and read back") {
+  const auto text = core::encode_record(running());
+  const auto conf = core::recorded_conf(text.view());
+  CHECK(conf.file == "/srv/supervise.conf");
+  CHECK(conf.time == wall(1'795'197'000, 125));
+  CHECK(conf.reads == 3);
+  CHECK(conf.faulty);
+  CHECK(core::recorded_conf("state=RUNNING\n").reads == 0);
 }
 
 TEST_CASE("the state file of a service that never ran leaves empty what is not known") {
@@ -131,7 +146,9 @@ TEST_CASE("the longest state file is whole and fits") {
   record.reason = long_text;
   record.status = record.output_waits = long_text;
   const std::string long_path = "/" + std::string(250, 'p');
-  record.output = record.errors = record.heartbeat = {long_path, "abc"};
+  record.output = record.errors = record.heartbeat = record.conf = {long_path, "abc"};
+  record.conf_reads = UINT64_MAX;
+  record.conf_time = wall(INT64_MAX / 1'000'000'000 - 1, 999);
   record.facts.exits_nonzero = record.facts.exits_signal = record.facts.exits_core = UINT64_MAX;
   record.boot_id = "2f0c4d0e-7a55-4c3b-9d4e-5b6f3b1d8c11";
   record.facts.exit = core::Outcome::signal(SIGVTALRM, true);
