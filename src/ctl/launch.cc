@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/conf.h"
+#include "core/nearest.h"
 #include "core/strings.h"
 #include "sys/client.h"
 #include "sys/trusted.h"
@@ -87,7 +88,7 @@ Start find_start(sys::System& system, const Request& request, const ServiceRef& 
   const auto run = dir + "/run";
   if (!is_executable(system, run)) {
     const auto looked = conf.empty() ? "neither ./supervise.conf nor /etc/supervise.conf is there (-F names another)" : conf + " has no command for it";
-    return failed("no supervise runs there, and nothing says what it would run: " + string(looked) + ", and there is no " + run, service.exists ? kNotRunning : kUnknown);
+    return failed("no supervise runs there, and nothing says what it would run: " + string(looked) + ", and there is no " + run + core::did_you_mean(service.name, configured_services(system, request)), service.exists ? kNotRunning : kUnknown);
   }
   // It would be run with our rights.
   for (const auto& path : {run, dir})

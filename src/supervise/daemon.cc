@@ -51,7 +51,7 @@ void take_command(const Identity& identity, Loaded& loaded, Level level) {
   if (!command.empty()) return;
   const std::string looked = loaded.file.empty() ? "no configuration file was read" : loaded.file + " has none";
   loaded.problems.push_back({level, std::string(level == Level::kWarning ? "warning: " : "") + "no command for " + identity.name + ": " + looked + "; -f COMMAND, or `command` in a section [" + identity.name +
-                                        "] of the file, would give one"});
+                                        "] of the file, would give one" + loaded.meant});
 }
 
 std::optional<Service> load_service(sys::System& system, const Identity& identity, Lines& problems) {

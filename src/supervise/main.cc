@@ -46,6 +46,7 @@ Identity identify(sys::System& system, const Options& options, const std::option
   if (!options.directory.empty()) {
     identity.directory = sys::absolute_path(options.directory);
     identity.name = service_name(identity.directory);
+    identity.inherited.directory = identity.directory;
   }
   identity.host = sys::host_name();
   identity.conf_required = identity.conf_named = !options.conf.empty();

@@ -6,6 +6,7 @@
 
 #include "core/conf.h"
 #include "core/environment.h"
+#include "core/nearest.h"
 #include "core/strings.h"
 #include "core/words.h"
 #include "sys/error_text.h"
@@ -131,6 +132,7 @@ std::optional<Service> Service::prepare(sys::System& system, Loaded loaded, cons
   service.umask_ = service.settings_.umask ? service.settings_.umask->bits : inherited.umask;
   bool good = service.check_abilities(system, loaded, problems);
   good = service.look_up(system, loaded, problems) && good;
+  service.check_parents(system, loaded, inherited.directory, problems);
   good = service.read_environment_file(system, loaded, problems) && good;
   good = check_output(system, loaded, "stdout_logfile", service.settings_.output, problems) && good;
   good = check_output(system, loaded, "stderr_logfile", service.settings_.errors, problems) && good;
@@ -211,6 +213,19 @@ bool Service::look_up(sys::System& system, const Loaded& loaded, Lines& problems
     if (!gid) problems.push_back(loaded.error("control_group", settings_.control_group, "is not in /etc/group; a name from there or a GID would be right"));
   }
   return problems.size() == before;
+}
+
+// One that is not there yet is made for its user alone.
+void Service::check_parents(sys::System& system, const Loaded& loaded, std::string_view directory, Lines& problems) const {
+  if (control_group_ == sys::kKeepGroup) return;
+  const auto lets_in = [&](const sys::FileInfo& info) { return (info.mode & (info.gid == control_group_ ? 0010U : 0001U)) != 0; };
+  string closed;
+  for (auto slash = directory.find('/', 1); slash != std::string_view::npos; slash = directory.find('/', slash + 1)) {
+    const string parent(directory.substr(0, slash));
+    const auto info = system.stat_following(parent.c_str());
+    if (info ? !lets_in(*info) : info.error().number == ENOENT) closed += (closed.empty() ? "" : ", ") + parent;
+  }
+  if (!closed.empty()) problems.push_back(loaded.warning("control_group", ": the group cannot enter " + core::excerpt(closed) + "; chmod o+x would let it"));
 }
 
 bool Service::check_output(sys::System& system, const Loaded& loaded, const char* key, core::OutputSettings& output, Lines& problems) {
@@ -334,12 +349,24 @@ std::optional<core::Conf> read_configuration(sys::System& system, const Configur
   return std::nullopt;
 }
 
+namespace {
+string section_meant(const core::Conf& conf, const string& service) {
+  std::vector<string> names;
+  for (const auto& section : conf.sections) names.push_back(section.name);
+  if (std::find(names.begin(), names.end(), service) != names.end()) return {};
+  std::erase(names, "global");
+  const auto near = core::nearest(service, names);
+  return near.empty() ? near : "; did you mean [" + near + "]?";
+}
+}  // namespace
+
 Loaded resolve_settings(const core::Conf& conf, const string& path, const string& service) {
   Loaded loaded;
   auto resolved = core::resolve(conf, service);
   loaded.file = path;
   loaded.items = std::move(resolved.items);
   loaded.settings = std::move(resolved.settings);
+  loaded.meant = section_meant(conf, service);
   add_diagnostics(loaded.problems, conf.diagnostics, path);
   add_diagnostics(loaded.problems, resolved.diagnostics, path);
   if (service != "global") warn_of_idle_keys(loaded, loaded.problems);

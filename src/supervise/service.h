@@ -28,6 +28,7 @@ struct Loaded {
   Lines problems;
   std::string file;                          // empty: none was there
   std::vector<core::Conf::Item> items;
+  std::string meant;                         // `; did you mean [NAME]?` where the file has no section of the service, but one like it
 
   // `FILE:LINE: error: KEY: "VALUE" WHAT`.
   [[nodiscard]] Line error(std::string_view key, std::string_view value, std::string_view what) const;
@@ -44,6 +45,7 @@ struct Inherited {
   const char* const* environment = nullptr;
   unsigned umask = 022;
   std::string notify_name;    // of the socket for sd_notify(3), in the abstract namespace
+  std::string directory;      // the status directory, absolute; empty: not known
 };
 
 class Service {
@@ -70,6 +72,7 @@ class Service {
 
  private:
   [[nodiscard]] bool look_up(sys::System& system, const Loaded& loaded, Lines& problems);
+  void check_parents(sys::System& system, const Loaded& loaded, std::string_view directory, Lines& problems) const;
   [[nodiscard]] bool check_abilities(sys::System& system, const Loaded& loaded, Lines& problems) const;
   [[nodiscard]] static bool check_output(sys::System& system, const Loaded& loaded, const char* key, core::OutputSettings& output, Lines& problems);
   [[nodiscard]] bool read_environment_file(sys::System& system, const Loaded& loaded, Lines& problems);

@@ -483,6 +483,25 @@ TEST_CASE("A supervise that is not root cannot change the user and says so") {
   CHECK((result.code == 100 || (status && status->pid == 0)));
 }
 
+TEST_CASE("A section that may have been meant is named where there is no command") {
+  const TempDir work;
+  write_file(work / "c", "[nginx]\ncommand : sleep 1\n[global]\n");
+  const auto said = [&](const std::string& name) { return supervise({"-p", "status/" + name, "-F", "c"}, work.path()).err; };
+  CHECK_THAT(said("ngnix"), contains("did you mean [nginx]?"));
+  CHECK(said("globe").find("did you mean") == std::string::npos);
+}
+
+TEST_CASE("A control_group that cannot enter a directory above is warned of once for all of them") {
+  const TempDir work;
+  write_file(work / "c", "[svc]\ncommand : sleep 1\ncontrol_group : 54322\n");
+  fs::create_directories(work / "open" / "closed");
+  fs::permissions(work / "open" / "closed", fs::perms::owner_all);
+  const auto said = [&](const std::string& dir) { return supervise({"--check", "-p", work / dir, "-F", "c"}, work.path()).err; };
+  const auto closed = (work / "open" / "closed").string();
+  CHECK_THAT(said("open/closed/made/svc"), contains("c:3: warning: control_group: the group cannot enter ") && contains(closed + ", " + closed + "/made; chmod o+x"));
+  CHECK(said("open/svc").find((work / "open").string()) == std::string::npos);
+}
+
 TEST_CASE("control_group lets its members write commands and others not") {
   SKIP_UNLESS(is_root() && has_program("setpriv"), "needs root and setpriv");
   const Supervised svc(
