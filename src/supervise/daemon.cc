@@ -390,12 +390,13 @@ void Daemon::execute(const Action& action) {
   }
 }
 
-core::WallTime Daemon::conf_time() {
+[[gnu::noinline]] core::WallTime Daemon::conf_time() {
   const auto info = sys::look_at(system_, identity_.conf);
   return info ? info->modified : core::WallTime{};
 }
 
-void Daemon::reload() {
+// Kept out of turn() for the same reason: new settings are large.
+[[gnu::noinline]] void Daemon::reload() {
   reload_wanted_ = false;
   // Whoever waits for what becomes of it sees it in the log by the time it stands in `state`.
   published_.reset();

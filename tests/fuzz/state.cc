@@ -85,8 +85,15 @@ class Going {
     record.output = {"/srv/status/redis", "__stdout"};
     record.errors = {"/srv/status/redis/", facts.paused ? std::string_view(overlong) : "__stderr"};
     record.output_waits = facts.paused ? std::string_view(overlong) : "stdout waits\n";
+    record.conf = {facts.paused ? "/srv/\xff" : "/srv", "supervise.conf"};
+    record.conf_time = kNow.wall;
+    record.conf_reads = facts.starts;
+    record.conf_faulty = facts.paused;
     record.heartbeat = {facts.alarms_on ? std::string_view() : "/run/\n", "beat"};
     const auto text = core::encode_record(record);
+    const auto conf = core::recorded_conf(text.view());
+    fuzz::require(conf.file == (facts.paused ? "" : "/srv/supervise.conf") && conf.time == kNow.wall && conf.reads == facts.starts && conf.faulty == facts.paused,
+                  "a configuration that reads otherwise than it was written");
     fuzz::require(text.state().ends_with("\nboot_id=boot\n") && text.view().ends_with("\nuser=\n"), "a record that is cut");
     const auto again = core::recorded_snapshot(text.view());
     fuzz::require(again.has_value(), "a state that the next supervise does not understand");
@@ -118,6 +125,7 @@ FUZZ(state) {
   const auto name = core::recorded_notify_name(text);
   fuzz::require(name.size() <= 64 && !fuzz::has_control(name) && name.find('/') == std::string_view::npos, "a socket that nobody would have named so");
   fuzz::require(core::recorded_next_start(text) >= core::WallTime{}, "a next start before 1970");
+  fuzz::require(core::recorded_conf(text).time >= core::WallTime{}, "a configuration from before 1970");
   const auto snapshot = core::recorded_snapshot(text);
   if (!snapshot) return;
   fuzz::require(facts.has_value(), "a snapshot without facts");

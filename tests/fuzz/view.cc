@@ -66,9 +66,10 @@ FUZZ(view) {
   auto view = ctl::view_of_state(text);
   if (!view) return;
   fuzz::require(view->pid >= 0, "a pid that is none");
-  for (const auto* shown : {&view->exit, &view->reason, &view->status, &view->output, &view->errors, &view->heartbeat})
+  for (const auto* shown : {&view->exit, &view->reason, &view->status, &view->output, &view->errors, &view->heartbeat, &view->conf})
     fuzz::require(!fuzz::has_control(*shown), "a control character that is not made harmless");
   view->supervised = choices.flag();
+  view->conf_newer = view->conf_reads % 2 == 1;
   view->orphaned = !view->supervised && choices.flag();
   const std::vector<ctl::Row> rows = {{name, "/srv/status/" + name, *view}, {"other", "/srv/status/other", {}}};
   fuzz::require(!fuzz::has_control(ctl::reason_of(*view, kNow)), "a reason with a control character");
