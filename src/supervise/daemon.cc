@@ -90,7 +90,8 @@ Daemon::Started Daemon::start(const Lines& problems) {
       return holder.status == kUsage ? holder : Started{kUsage, prefix + " is already supervised: its lock is held", {}};
     }
     if (failure.error.number == EEXIST) return {kUsage, prefix + ": " + failure.doing + " " + failure.object + "; name another one", {}};
-    return {kSystemError, prefix + ": " + std::string(sys::to_text(failure).view()), {}};
+    const auto text = std::string(sys::to_text(failure).view());
+    return {kSystemError, failure.object == prefix ? text : prefix + ": " + text, {}};
   }
   auto refusal = refuse_second();
   const auto found = directory_.recorded();

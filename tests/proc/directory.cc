@@ -427,6 +427,12 @@ TEST_CASE("A directory with a file of the user under one of our names is refused
   }
 }
 
+TEST_CASE("A message names a directory that cannot be made once") {
+  const TempDir work;
+  write_file(work / "file", "");
+  CHECK(supervise({"-u", "file/d", "sleep", "5"}, work.path()).err == "supervise: cannot make or open " + (work / "file/d").string() + ": Not a directory\n");
+}
+
 TEST_CASE("Stale entries of other tools and of older versions do not keep a directory from being used") {
   const std::string record(20, '\1'), of_daemontools(18, '\1'), reserved(2048, '\0');
   for (const auto& [name, text] : std::map<std::string, std::string>{
